@@ -1,0 +1,174 @@
+//! Sources: read once per collection, looked at by many instruments.
+
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ReadError;
+use crate::self_metrics::{SelfMetrics, SourceMetrics};
+
+/// What a source says: a plain struct whose fields are `Option`s or reused collections.
+pub trait Reading: Send + 'static {
+    /// Forgets every value and keeps the memory. Called before each read, so that what the source no longer
+    /// says is absent, never stale.
+    fn clear(&mut self);
+}
+
+/// What all sources of one pipeline share: how long a reading is fresh, and where their own cost is recorded.
+#[derive(Clone, Debug)]
+pub struct SourceContext {
+    freshness: Duration,
+    metrics: SelfMetrics,
+}
+
+impl SourceContext {
+    /// A context whose sources record `otel_vitals.source.*` on `meter` and read again what is older than
+    /// `freshness`.
+    ///
+    /// The window must be longer than one collection, so that all instruments of a group see the same reading,
+    /// and shorter than the interval between two. Zero reads at every look.
+    #[must_use]
+    pub fn new(meter: &Meter, freshness: Duration) -> Self {
+        SourceContext { freshness, metrics: SelfMetrics::new(meter) }
+    }
+
+    /// A source called `name` (the value of `otel_vitals.source`), whose `reading` is filled by `read`.
+    ///
+    /// `read` may fail with part of the reading filled: what it filled is observed, the rest is absent.
+    pub fn source<R: Reading>(
+        &self,
+        name: &'static str,
+        reading: R,
+        read: impl FnMut(&mut R) -> Result<(), ReadError> + Send + 'static,
+    ) -> Source<R> {
+        Source {
+            shared: Arc::new(Shared {
+                name,
+                freshness: self.freshness,
+                metrics: self.metrics.of(name),
+                state: Mutex::new(State { reading, read: Box::new(read), read_at: None, logged: false }),
+            }),
+        }
+    }
+}
+
+/// Something that is read once per collection and feeds several instruments. Cheap to clone.
+///
+/// # Failure
+/// A read that fails or panics, and a look that panics, cost the values they would have given: those are absent
+/// from that collection. The failure is counted in `otel_vitals.source.errors`, logged once for the life of
+/// the source, and the source is read again at the next collection. (In a program built with `panic = "abort"`
+/// there is nothing to catch.)
+pub struct Source<R> {
+    shared: Arc<Shared<R>>,
+}
+
+struct Shared<R> {
+    name: &'static str,
+    freshness: Duration,
+    metrics: SourceMetrics,
+    state: Mutex<State<R>>,
+}
+
+struct State<R> {
+    reading: R,
+    read: Read<R>,
+    read_at: Option<Instant>,
+    logged: bool,
+}
+
+type Read<R> = Box<dyn FnMut(&mut R) -> Result<(), ReadError> + Send>;
+
+impl<R> Clone for Source<R> {
+    fn clone(&self) -> Self {
+        Source { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<R> fmt::Debug for Source<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Source").field("name", &self.shared.name).finish_non_exhaustive()
+    }
+}
+
+impl<R: Reading> Source<R> {
+    /// The callback of an observable instrument: `look` finds a fresh reading and reports what is in it.
+    ///
+    /// `look` runs under the SDK's lock: it must neither block nor build instruments.
+    pub fn observe<N: 'static>(
+        &self,
+        look: impl Fn(&R, &dyn AsyncInstrument<N>) + Send + Sync + 'static,
+    ) -> impl Fn(&dyn AsyncInstrument<N>) + Send + Sync + 'static {
+        let source = self.clone();
+        move |instrument| source.look(|reading| look(reading, instrument)).unwrap_or_default()
+    }
+
+    /// What `look` makes of a fresh reading; none if it panics.
+    pub fn look<T>(&self, look: impl FnOnce(&R) -> T) -> Option<T> {
+        let mut state = self.lock();
+        if state.is_stale(self.shared.freshness) {
+            self.refresh(&mut state);
+        }
+        match catch_unwind(AssertUnwindSafe(|| look(&state.reading))) {
+            Ok(seen) => Some(seen),
+            Err(panic) => {
+                self.failed(&mut state, &format_args!("panicked: {}", message(&*panic)));
+                None
+            }
+        }
+    }
+
+    fn refresh(&self, state: &mut State<R>) {
+        let started = Instant::now();
+        state.reading.clear();
+        let State { reading, read, .. } = state;
+        match catch_unwind(AssertUnwindSafe(|| read(reading))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.failed(state, &error),
+            Err(panic) => {
+                state.reading.clear();
+                self.failed(state, &format_args!("panicked: {}", message(&*panic)));
+            }
+        }
+        let ended = Instant::now();
+        state.read_at = Some(ended);
+        self.shared.metrics.read(ended - started);
+    }
+
+    #[cold]
+    fn failed(&self, state: &mut State<R>, error: &dyn fmt::Display) {
+        self.shared.metrics.failed();
+        if !std::mem::replace(&mut state.logged, true) {
+            tracing::warn!(
+                target: "otel_vitals",
+                source = self.shared.name,
+                error = %error,
+                "a source could not be read; its values are absent until it can (logged once, \
+                 counted in otel_vitals.source.errors)"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
+        // Panics are caught inside the lock, so it is never poisoned; were it so, the reading is still whole,
+        // because every read starts by clearing it.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R> State<R> {
+    fn is_stale(&self, freshness: Duration) -> bool {
+        self.read_at.is_none_or(|at| at.elapsed() > freshness || freshness.is_zero())
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
+}
+
+#[cfg(test)]
+mod tests;

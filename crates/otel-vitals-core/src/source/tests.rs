@@ -1,0 +1,161 @@
+use super::*;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+#[derive(Default)]
+struct Count {
+    value: Option<u64>,
+}
+
+impl Reading for Count {
+    fn clear(&mut self) {
+        self.value = None;
+    }
+}
+
+struct Pipeline {
+    provider: SdkMeterProvider,
+    exporter: InMemoryMetricExporter,
+    meter: Meter,
+}
+
+impl Pipeline {
+    fn new() -> Self {
+        let exporter = InMemoryMetricExporter::default();
+        let reader = PeriodicReader::builder(exporter.clone()).with_interval(LONG).build();
+        let provider = SdkMeterProvider::builder().with_reader(reader).build();
+        let meter = provider.meter("test");
+        Pipeline { provider, exporter, meter }
+    }
+
+    fn gauge(&self, name: &'static str, source: &Source<Count>, look: fn(&Count) -> Option<u64>) {
+        self.meter
+            .u64_observable_gauge(name)
+            .with_callback(source.observe(move |reading, instrument| {
+                if let Some(value) = look(reading) {
+                    instrument.observe(value, &[]);
+                }
+            }))
+            .build();
+    }
+
+    /// The values of the last collection, by metric.
+    fn collect(&self) -> Vec<(String, u64)> {
+        self.exporter.reset();
+        self.provider.force_flush().unwrap();
+        let batches = self.exporter.get_finished_metrics().unwrap();
+        let metrics =
+            batches.iter().flat_map(|batch| batch.scope_metrics()).flat_map(|scope| scope.metrics());
+        let mut values: Vec<_> = metrics
+            .filter_map(|metric| match metric.data() {
+                AggregatedMetrics::U64(MetricData::Gauge(gauge)) => {
+                    Some((metric.name().to_owned(), gauge.data_points().next()?.value()))
+                }
+                AggregatedMetrics::U64(MetricData::Sum(sum)) => {
+                    Some((metric.name().to_owned(), sum.data_points().next()?.value()))
+                }
+                _ => None,
+            })
+            .collect();
+        values.sort();
+        values
+    }
+}
+
+fn errors(of: u64) -> (String, u64) {
+    ("otel_vitals.source.errors".to_owned(), of)
+}
+
+fn value(name: &str, value: u64) -> (String, u64) {
+    (name.to_owned(), value)
+}
+
+#[test]
+fn several_instruments_share_one_read() {
+    let pipeline = Pipeline::new();
+    let reads = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&reads);
+    let context = SourceContext::new(&pipeline.meter, LONG);
+    let source = context.source("test", Count::default(), move |reading: &mut Count| {
+        reading.value = Some(counted.fetch_add(1, Ordering::Relaxed));
+        Ok(())
+    });
+    for name in ["a", "b", "c"] {
+        pipeline.gauge(name, &source, |reading| reading.value);
+    }
+    assert_eq!(pipeline.collect(), [value("a", 0), value("b", 0), value("c", 0), errors(0)]);
+    assert_eq!(reads.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_stale_reading_is_read_again() {
+    let pipeline = Pipeline::new();
+    let context = SourceContext::new(&pipeline.meter, Duration::ZERO);
+    let mut reads = 0;
+    let source = context.source("test", Count::default(), move |reading: &mut Count| {
+        reads += 1;
+        reading.value = Some(reads);
+        Ok(())
+    });
+    assert_eq!(source.look(|reading| reading.value), Some(Some(1)));
+    assert_eq!(source.look(|reading| reading.value), Some(Some(2)));
+}
+
+#[test]
+fn a_failed_read_is_absent_counted_and_tried_again() {
+    let pipeline = Pipeline::new();
+    let context = SourceContext::new(&pipeline.meter, Duration::ZERO);
+    let mut reads = 0;
+    let source = context.source("test", Count::default(), move |reading: &mut Count| {
+        reads += 1;
+        match reads {
+            2 => Err(ReadError::Unavailable { expected: "a value", found: "none".into() }),
+            _ => {
+                reading.value = Some(reads);
+                Ok(())
+            }
+        }
+    });
+    pipeline.gauge("a", &source, |reading| reading.value);
+    assert_eq!(pipeline.collect(), [value("a", 1), errors(0)]);
+    assert_eq!(pipeline.collect(), [errors(1)]);
+    assert_eq!(pipeline.collect(), [value("a", 3), errors(1)]);
+}
+
+#[test]
+fn a_partial_read_gives_what_it_filled() {
+    let pipeline = Pipeline::new();
+    let context = SourceContext::new(&pipeline.meter, LONG);
+    let source = context.source("test", Count::default(), |reading: &mut Count| {
+        reading.value = Some(7);
+        Err(ReadError::Unavailable { expected: "more", found: "none".into() })
+    });
+    pipeline.gauge("a", &source, |reading| reading.value);
+    assert_eq!(pipeline.collect(), [value("a", 7), errors(1)]);
+}
+
+#[test]
+fn panics_in_reads_and_looks_cost_only_their_own_values() {
+    let pipeline = Pipeline::new();
+    let context = SourceContext::new(&pipeline.meter, LONG);
+    let panics = context.source("panics", Count::default(), |reading: &mut Count| {
+        reading.value = Some(1);
+        panic!("in a read");
+    });
+    let works = context.source("works", Count::default(), |reading: &mut Count| {
+        reading.value = Some(2);
+        Ok(())
+    });
+    pipeline.gauge("a", &panics, |reading| reading.value);
+    pipeline.gauge("b", &works, |_| panic!("in a look"));
+    pipeline.gauge("c", &works, |reading| reading.value);
+    for _ in 0..3 {
+        let seen = pipeline.collect();
+        assert!(seen.contains(&value("c", 2)), "{seen:?}");
+        assert!(!seen.iter().any(|(name, _)| name == "a" || name == "b"), "{seen:?}");
+    }
+}
