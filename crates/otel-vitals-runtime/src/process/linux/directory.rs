@@ -1,0 +1,163 @@
+//! A folder of `/proc` kept open, whose size and links the kernel keeps up to date.
+
+use otel_vitals_core::{Malformed, ReadError};
+use std::fs::{File, Metadata};
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::PathBuf;
+
+#[allow(unsafe_code)]
+mod sys {
+    //! The system call behind this module, and nothing else.
+
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd as _;
+
+    /// Entries of the folder from where it stands, as `struct linux_dirent64`; 0 bytes at the end.
+    pub(super) fn entries(directory: &File, buffer: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: the descriptor is open for as long as the borrow of `directory`, and the kernel writes at most
+        // as many bytes as it is told, into a buffer that nobody else sees meanwhile.
+        let outcome = unsafe {
+            libc::syscall(
+                libc::SYS_getdents64,
+                directory.as_raw_fd(),
+                buffer.as_mut_ptr(),
+                libc::c_ulong::try_from(buffer.len()).unwrap_or(0),
+            )
+        };
+        usize::try_from(outcome).map_err(|_negative| io::Error::last_os_error())
+    }
+}
+
+/// A folder of `/proc`, opened at the first look and, after an error, at the next one.
+#[derive(Debug)]
+pub(super) struct ProcDirectory {
+    path: PathBuf,
+    directory: Option<File>,
+}
+
+/// Room for entries, aligned as the kernel aligns them.
+#[repr(align(8))]
+struct Entries([u8; 4096]);
+
+impl ProcDirectory {
+    pub(super) fn new(path: PathBuf) -> Self {
+        ProcDirectory { path, directory: None }
+    }
+
+    /// What `fstat(2)` says of the folder now.
+    pub(super) fn metadata(&mut self) -> Result<Metadata, ReadError> {
+        self.look(File::metadata)
+    }
+
+    /// How many entries the folder has, by listing it; allocates nothing.
+    pub(super) fn entries(&mut self) -> Result<u64, ReadError> {
+        self.look(|mut directory| {
+            directory.seek(SeekFrom::Start(0))?;
+            let mut buffer = Entries([0; 4096]);
+            let mut entries = 0;
+            loop {
+                let length = sys::entries(directory, &mut buffer.0)?;
+                let listed = buffer.0.get(..length).unwrap_or_default();
+                if listed.is_empty() {
+                    return Ok(entries);
+                }
+                entries += count(listed).map_err(|malformed| io::Error::other(malformed.to_string()))?;
+            }
+        })
+    }
+
+    fn look<T>(&mut self, look: impl FnOnce(&File) -> io::Result<T>) -> Result<T, ReadError> {
+        let outcome = match &mut self.directory {
+            Some(directory) => look(directory),
+            slot => File::open(&self.path).and_then(|directory| look(slot.insert(directory))),
+        };
+        outcome.map_err(|source| {
+            self.directory = None;
+            ReadError::File { path: self.path.clone(), source }
+        })
+    }
+}
+
+/// How many of the `struct linux_dirent64` in `listed` are neither the folder itself nor its parent.
+fn count(listed: &[u8]) -> Result<u64, Malformed> {
+    const LENGTH_AT: usize = 16;
+    const NAME_AT: usize = 19;
+    let mut entries = 0;
+    let mut rest = listed;
+    while !rest.is_empty() {
+        let length = match rest.get(LENGTH_AT..) {
+            Some([low, high, ..]) => usize::from(u16::from_ne_bytes([*low, *high])),
+            _ => 0,
+        };
+        let (Some(name), Some(after)) =
+            (rest.get(NAME_AT..length.max(NAME_AT)).filter(|name| !name.is_empty()), rest.get(length..))
+        else {
+            return Err(Malformed::new("an entry of a folder", rest));
+        };
+        if !matches!(name, [b'.', 0, ..] | [b'.', b'.', 0, ..]) {
+            entries += 1;
+        }
+        rest = after;
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry(name: &str) -> Vec<u8> {
+        let length = (19 + name.len() + 1).next_multiple_of(8);
+        let mut entry = vec![0; length];
+        entry[16..18].copy_from_slice(&u16::try_from(length).unwrap().to_ne_bytes());
+        entry[19..19 + name.len()].copy_from_slice(name.as_bytes());
+        entry
+    }
+
+    #[test]
+    fn counts_what_is_neither_the_folder_nor_its_parent() {
+        let listed = [".", "..", "0", "...", ".hidden", "17"].map(entry).concat();
+        assert_eq!(count(&listed), Ok(4));
+        assert_eq!(count(b""), Ok(0));
+    }
+
+    #[test]
+    fn refuses_what_is_cut_or_never_ends() {
+        let listed = [entry("0"), entry("1")].concat();
+        assert!(count(&listed[..listed.len() - 8]).is_err());
+        assert!(count(&[0; 64]).is_err(), "an entry of length 0");
+    }
+
+    #[test]
+    fn counts_folders_of_any_size_and_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut directory = ProcDirectory::new(folder.path().to_path_buf());
+        for size in [0, 1, 300] {
+            for name in 0..size {
+                std::fs::write(folder.path().join(format!("a file with a long name, {name}")), "").unwrap();
+            }
+            assert_eq!(directory.entries().unwrap(), size);
+            assert_eq!(directory.entries().unwrap(), size, "again");
+        }
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_it_and_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("absent");
+        let mut directory = ProcDirectory::new(path.clone());
+        let error = directory.metadata().unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        std::fs::create_dir(&path).unwrap();
+        assert!(directory.metadata().unwrap().is_dir());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_always_ends(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
+            let _ = count(&bytes);
+        }
+    }
+}
