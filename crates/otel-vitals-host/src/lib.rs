@@ -5,9 +5,20 @@
 //! that comes from, a `Reading`, `read`, and `register`. No group knows another, none walks all processes or all
 //! sockets, and none allocates after warm-up.
 
+mod cpu;
+mod cpu_frequency;
+mod cpu_time;
+mod cpu_topology;
+mod kernel_stat;
 mod load;
+mod memory;
+mod memory_hugepages;
 mod options;
+mod paging;
+mod paging_swap;
+mod processes;
 mod roots;
+mod uptime;
 
 pub use options::{
     CpuOptions, DiskOptions, FilesystemOptions, Filter, HostOptions, LoadOptions, MemoryOptions,
@@ -31,7 +42,29 @@ pub fn scope() -> InstrumentationScope {
 /// Declares the instruments of the groups that `options` turns on.
 pub fn register(meter: &Meter, context: &SourceContext, options: &HostOptions) {
     let roots = Roots::new(options.root_path.as_deref());
+    if options.cpu.enabled || options.processes.enabled {
+        let stat = kernel_stat::source(context, &roots, options.cpu.per_core);
+        if options.cpu.enabled {
+            cpu::register(meter, &stat, &roots, options.cpu.utilization);
+        }
+        if options.processes.enabled {
+            processes::register(meter, context, &roots, &stat);
+        }
+    }
+    if options.cpu.enabled && options.cpu.frequency {
+        cpu_frequency::register(meter, context, &roots);
+    }
+    if options.memory.enabled {
+        memory::register(meter, context, &roots, &options.memory);
+    }
+    if options.paging.enabled {
+        paging::register(meter, context, &roots);
+        paging_swap::register(meter, context, &roots);
+    }
     if options.load.enabled {
         load::register(meter, context, &roots);
+    }
+    if options.uptime.enabled {
+        uptime::register(meter, context, &roots);
     }
 }
