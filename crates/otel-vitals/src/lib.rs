@@ -1,10 +1,79 @@
-//! One call in `main` gives a Rust service process and host metrics over OTLP.
+//! One call in `main` gives a Rust service the visibility that Go services are born with: process and host metrics by
+//! the OpenTelemetry semantic conventions, shipped over OTLP to a collector or any OTLP backend.
+//!
+//! ```no_run
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let vitals = otel_vitals::init()?;
+//!     // ... the service ...
+//!     vitals.shutdown()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
+//! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
+//!
+//! # What it promises
+//!
+//! - It never takes the service down: a collector that is away, slow or wrong, a kernel file that is missing, a
+//!   callback of ours that panics cost the values concerned and nothing else. Bad configuration is an [`Error`]
+//!   that names the file or variable, the key, what is there and what was expected; nothing is half-started then.
+//! - Every wait is bounded: [`Vitals::flush`], [`Vitals::shutdown`] and the drop of the last handle.
+//! - A value that is not available is absent, never zero.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `grpc` | yes | OTLP over gRPC |
+//! | `http` | yes | OTLP over HTTP, protobuf and JSON |
+//! | `gzip` | yes | compressed OTLP requests |
+//! | `tls` | yes | `https` endpoints, own certificate authorities, client certificates |
+//!
+//! The `console` exporter (`OTEL_METRICS_EXPORTER=console`) and bringing one's own provider need none of them.
 
+mod builder;
 mod config;
 mod error;
+mod pipeline;
+mod resource;
+mod vitals;
 
+pub use builder::VitalsBuilder;
 pub use config::{
     Compression, Config, Endpoint, ExporterKind, Headers, MetricsConfig, OtlpConfig, Protocol,
     ResourceConfig, ServiceConfig, Temporality,
 };
 pub use error::{ConfigError, Error};
+pub use vitals::Vitals;
+
+pub use otel_vitals_host as host;
+pub use otel_vitals_runtime as runtime;
+
+use opentelemetry::InstrumentationScope;
+
+/// Starts measuring this process and its machine, and shipping what is measured, as the environment and an optional
+/// `vitals.yaml` say. The one call.
+///
+/// Synchronous; works inside and outside any runtime; makes no connection, which the export thread does later; never
+/// panics. Keep the handle as long as the service runs: dropping the last clone exports a last time and stops.
+///
+/// ```no_run
+/// let vitals = otel_vitals::init()?;
+/// # Ok::<(), otel_vitals::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Config`] for a wrong file or environment, [`Error::AlreadyInitialized`] for a second call,
+/// [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
+pub fn init() -> Result<Vitals, Error> {
+    Vitals::builder().start()
+}
+
+/// The instrumentation scope of what the pipeline says of itself.
+pub(crate) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(otel_vitals_core::SCHEMA_URL)
+        .build()
+}

@@ -1,0 +1,100 @@
+//! The long form of the one call.
+
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::vitals::Vitals;
+
+/// Says more than [`init`](crate::init) takes, then [starts](VitalsBuilder::start).
+///
+/// What is said here wins over the environment, which wins over the configuration file, which wins over the
+/// defaults.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// let vitals = otel_vitals::Vitals::builder()
+///     .service_name("checkout")
+///     .configure(|config| {
+///         config.metrics.interval = Duration::from_secs(10);
+///         config.metrics.host.cpu.per_core = true;
+///     })
+///     .start()?;
+/// # Ok::<(), otel_vitals::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "nothing is measured before `start`"]
+pub struct VitalsBuilder {
+    config_file: Option<PathBuf>,
+    config: Option<Config>,
+    changes: Vec<Change>,
+    provider: Option<SdkMeterProvider>,
+}
+
+type Change = Box<dyn FnOnce(&mut Config) + Send>;
+
+impl VitalsBuilder {
+    /// Names the service (`service.name`).
+    pub fn service_name(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.configure(move |config| config.service.name = Some(name))
+    }
+
+    /// Reads this configuration file, which must then be there, instead of the one that `VITALS_CONFIG` names or
+    /// `vitals.yaml`.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
+        self
+    }
+
+    /// Takes the whole configuration from here: neither a file nor the environment is read.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Changes the configuration after the file and the environment were read. May be called several times.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Measures on the application's own provider. No exporter, no thread and no resource is made, the global
+    /// provider is left alone, and what the configuration says about them is not used.
+    pub fn meter_provider(mut self, provider: SdkMeterProvider) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Starts measuring. Works inside and outside any runtime, connects to nothing and returns at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
+    /// process already, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
+    pub fn start(self) -> Result<Vitals, Error> {
+        let mut config = match self.config {
+            Some(config) => config,
+            None => Config::load_file(self.config_file.as_deref())?,
+        };
+        for change in self.changes {
+            change(&mut config);
+        }
+        config.validate()?;
+        Vitals::start(config, self.provider)
+    }
+}
+
+impl fmt::Debug for VitalsBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("VitalsBuilder")
+            .field("config_file", &self.config_file)
+            .field("config", &self.config)
+            .field("changes", &self.changes.len())
+            .field("provider", &self.provider.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,117 @@
+//! The export pipeline: one named thread that collects and ships, whatever the application's runtime does.
+//!
+//! The SDK's own periodic reader exports on a plain thread, where the gRPC exporter finds no runtime, and its flush
+//! waits without limit. This pipeline owns its thread and a current-thread tokio runtime on it: exports go on while
+//! the application's workers are stuck, `flush` and `shutdown` may be called from inside any runtime, and every
+//! wait has a bound. See `docs/adr/0002-own-export-pipeline.md`.
+
+mod console;
+mod exporter;
+#[cfg(feature = "http")]
+mod http_client;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod otlp;
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+#[path = "pipeline/no_otlp.rs"]
+mod otlp;
+mod reader;
+mod self_metrics;
+#[cfg(all(feature = "http", feature = "tls"))]
+mod tls;
+mod worker;
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{Instrument, InstrumentKind, SdkMeterProvider, Stream};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::error::Error;
+use exporter::Exporter;
+use reader::Reader;
+use worker::{Stop, Worker};
+
+pub(crate) use reader::Control;
+
+const THREAD: &str = "otel-vitals";
+
+/// Builds a provider with `resource` and starts the thread that exports what it collects, as `config` says.
+///
+/// Nothing is sent and no connection is made before the first interval is over.
+pub(crate) fn start(config: &Config, resource: Resource) -> Result<(SdkMeterProvider, Control), Error> {
+    let (control, requests) = Control::new();
+    let reader = Reader::new(config.otlp.temporality.into(), control.clone(), config.metrics.timeout);
+    let provider = SdkMeterProvider::builder()
+        .with_resource(resource)
+        .with_reader(reader.clone())
+        .with_view(small_maps)
+        .build();
+
+    let (started, outcome) = mpsc::sync_channel(1);
+    let stop = Stop::new(control.clone());
+    let (settings, meter_provider) = (config.clone(), provider.clone());
+    std::thread::Builder::new()
+        .name(THREAD.to_owned())
+        .spawn(move || {
+            let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
+            let _stop = stop;
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            let exporters = {
+                let _inside = runtime.enter();
+                match Exporter::all(&settings) {
+                    Ok(exporters) => exporters,
+                    Err(error) => return drop(started.send(Err(error))),
+                }
+            };
+            let worker = Worker::new(&settings, reader, exporters, requests, &meter_provider);
+            // The worker must not keep the provider alive: its reader only knows the pipeline weakly.
+            drop(meter_provider);
+            if started.send(Ok(())).is_ok() {
+                runtime.block_on(worker.run());
+            }
+            // A name look-up that hangs must not keep this thread.
+            runtime.shutdown_background();
+        })
+        .map_err(|source| Error::Start { what: "the export thread", source })?;
+
+    match outcome.recv() {
+        Ok(started) => started.map(|()| (provider, control)),
+        Err(mpsc::RecvError) => Err(Error::Stopped),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Only name look-ups block, and only while there is no connection.
+        .max_blocking_threads(2)
+        .thread_keep_alive(Duration::from_secs(1))
+        .thread_name(THREAD)
+        .build()
+        .map_err(|source| Error::Start { what: "the runtime of the export thread", source })
+}
+
+/// The SDK makes room for 2,001 series an instrument, about 132 KiB. What only ever has a handful needs less;
+/// per-device and per-core metrics, and whatever is not ours, keep the SDK's limit.
+fn small_maps(instrument: &Instrument) -> Option<Stream> {
+    const SERIES: usize = 100;
+    let ours = instrument.scope().name().starts_with("otel-vitals");
+    let kept = matches!(
+        instrument.kind(),
+        InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Histogram
+    );
+    let bounded = kept || instrument.name().starts_with("process.");
+    (ours && bounded).then(|| Stream::builder().with_cardinality_limit(SERIES).build().ok()).flatten()
+}
+
+/// What is left of the time until `deadline`.
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+#[cfg(test)]
+#[cfg(feature = "http")]
+mod tests;

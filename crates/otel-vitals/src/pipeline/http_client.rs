@@ -1,0 +1,76 @@
+//! The HTTP client of OTLP/HTTP: hyper on the pipeline's own runtime.
+
+use async_trait::async_trait;
+use hyper_util::client::legacy::connect::HttpConnector;
+use opentelemetry_http::hyper::HyperClient;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+
+use crate::config::OtlpConfig;
+use crate::error::Error;
+
+#[cfg(feature = "tls")]
+type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "tls"))]
+type Connector = HttpConnector;
+
+const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
+
+/// Sends OTLP requests with exactly the headers that the configuration names.
+#[derive(Debug)]
+pub(super) struct Client {
+    inner: HyperClient<Connector>,
+    headers: http::HeaderMap,
+}
+
+impl Client {
+    pub(super) fn new(config: &OtlpConfig, encrypted: bool) -> Result<Self, Error> {
+        let mut headers = config.headers.to_map();
+        headers.entry(http::header::USER_AGENT).or_insert(http::HeaderValue::from_static(USER_AGENT));
+        let inner = HyperClient::new(connector(config, encrypted)?, config.timeout, None);
+        Ok(Client { inner, headers })
+    }
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        // The exporter adds the headers of the environment by itself; ours already are what all layers agreed on.
+        let body = [http::header::CONTENT_TYPE, http::header::CONTENT_ENCODING];
+        let body = body.map(|name| (name.clone(), request.headers_mut().remove(name)));
+        *request.headers_mut() = self.headers.clone();
+        for (name, value) in body {
+            if let Some(value) = value {
+                request.headers_mut().insert(name, value);
+            }
+        }
+        self.inner.send_bytes(request).await
+    }
+}
+
+#[cfg(feature = "tls")]
+fn connector(config: &OtlpConfig, encrypted: bool) -> Result<Connector, Error> {
+    let mut http = plain(config);
+    http.enforce_http(false);
+    let tls = super::tls::client(config, encrypted)?;
+    Ok(hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http))
+}
+
+#[cfg(not(feature = "tls"))]
+fn connector(config: &OtlpConfig, encrypted: bool) -> Result<Connector, Error> {
+    if encrypted {
+        Err(Error::Exporter { endpoint: config.url(), reason: super::otlp::NO_TLS.to_owned() })
+    } else {
+        Ok(plain(config))
+    }
+}
+
+fn plain(config: &OtlpConfig) -> HttpConnector {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(config.timeout));
+    http.set_nodelay(true);
+    http
+}

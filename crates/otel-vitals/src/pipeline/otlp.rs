@@ -1,0 +1,226 @@
+//! OTLP over gRPC or HTTP, built on `opentelemetry-otlp`.
+
+use opentelemetry_otlp::{MetricExporter, WithExportConfig as _};
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
+#[cfg(feature = "tls")]
+use std::path::Path;
+use std::time::Duration;
+
+use super::reader::{Failure, Outcome};
+use crate::config::{Compression, OtlpConfig, Protocol};
+use crate::error::Error;
+
+/// The exporter and what it takes to build it again.
+pub(super) struct Otlp {
+    config: OtlpConfig,
+    url: String,
+    endpoint: http::Uri,
+    exporter: MetricExporter,
+}
+
+impl Otlp {
+    /// An exporter to what `config` names. Connects at the first export. Must be called inside the runtime that it
+    /// will run on, because its connection is a task there.
+    pub(super) fn new(config: &OtlpConfig) -> Result<Self, Error> {
+        let endpoint = endpoint(config)?;
+        let exporter = build(config, &endpoint)?;
+        Ok(Otlp { config: config.clone(), url: config.url(), endpoint, exporter })
+    }
+
+    pub(super) async fn export(&self, batch: &ResourceMetrics) -> Outcome {
+        self.exporter.export(batch).await.map_err(|error| match error {
+            OTelSdkError::Timeout(limit) => Failure::TimedOut(limit),
+            error => Failure::Refused(error.to_string()),
+        })
+    }
+
+    /// Bound of one export, retries included.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.timeout
+    }
+
+    /// Drops the connection; the next export makes a new one.
+    ///
+    /// A peer that vanished without a word keeps its TCP connection alive for a quarter of an hour; a new one finds
+    /// its successor at once.
+    pub(super) fn reconnect(&mut self) {
+        match build(&self.config, &self.endpoint) {
+            Ok(exporter) => self.exporter = exporter,
+            Err(error) => tracing::debug!(target: "otel_vitals", %error, "the old connection is kept"),
+        }
+    }
+
+    pub(super) fn shutdown(&self) {
+        // It only fails when its lock is poisoned, and then the connection goes with the runtime.
+        let _ = self.exporter.shutdown();
+    }
+
+    /// The `otel.component.type` of the conventions.
+    pub(super) fn component(&self) -> &'static str {
+        match self.config.protocol {
+            Protocol::Grpc => "otlp_grpc_metric_exporter",
+            Protocol::HttpProtobuf => "otlp_http_metric_exporter",
+            Protocol::HttpJson => "otlp_http_json_metric_exporter",
+        }
+    }
+
+    pub(super) fn server(&self) -> Option<(&str, u16)> {
+        let default = if is_https(&self.endpoint) { 443 } else { 80 };
+        Some((self.endpoint.host()?, self.endpoint.port_u16().unwrap_or(default)))
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+fn build(config: &OtlpConfig, endpoint: &http::Uri) -> Result<MetricExporter, Error> {
+    match config.protocol {
+        #[cfg(feature = "grpc")]
+        Protocol::Grpc => grpc::build(config, endpoint),
+        #[cfg(feature = "http")]
+        Protocol::HttpProtobuf => over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpBinary),
+        #[cfg(feature = "http")]
+        Protocol::HttpJson => over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpJson),
+        #[cfg(not(all(feature = "grpc", feature = "http")))]
+        other => {
+            let reason = format!("{other:?} needs the feature `grpc` (for gRPC) or `http` of otel-vitals");
+            Err(Error::Exporter { endpoint: endpoint.to_string(), reason })
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+fn over_http(
+    config: &OtlpConfig,
+    endpoint: &http::Uri,
+    protocol: opentelemetry_otlp::Protocol,
+) -> Result<MetricExporter, Error> {
+    use opentelemetry_otlp::WithHttpConfig as _;
+
+    let client = super::http_client::Client::new(config, is_https(endpoint))?;
+    let builder = MetricExporter::builder()
+        .with_temporality(config.temporality.into())
+        .with_http()
+        .with_endpoint(endpoint.to_string())
+        .with_protocol(protocol)
+        .with_timeout(config.timeout)
+        .with_http_client(client);
+    let builder = match compression(config)? {
+        Some(compression) => builder.with_compression(compression),
+        None => builder,
+    };
+    builder.build().map_err(|error| refused(endpoint, &error))
+}
+
+#[cfg(feature = "grpc")]
+mod grpc {
+    use super::*;
+    use opentelemetry_otlp::WithTonicConfig as _;
+    use tonic::metadata::MetadataMap;
+    use tonic::transport::{Channel, Endpoint};
+
+    const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
+    const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+    pub(super) fn build(config: &OtlpConfig, endpoint: &http::Uri) -> Result<MetricExporter, Error> {
+        let headers = MetadataMap::from_headers(config.headers.to_map());
+        let builder = MetricExporter::builder()
+            .with_temporality(config.temporality.into())
+            .with_tonic()
+            .with_timeout(config.timeout)
+            .with_channel(channel(config, endpoint)?)
+            // The exporter adds the headers of the environment by itself; ours already are what all layers agreed on.
+            .with_interceptor(move |mut request: tonic::Request<()>| {
+                *request.metadata_mut() = headers.clone();
+                Ok(request)
+            });
+        let builder = match compression(config)? {
+            Some(compression) => builder.with_compression(compression),
+            None => builder,
+        };
+        builder.build().map_err(|error| refused(endpoint, &error))
+    }
+
+    fn channel(config: &OtlpConfig, endpoint: &http::Uri) -> Result<Channel, Error> {
+        let builder = Endpoint::from(endpoint.clone())
+            .user_agent(USER_AGENT)
+            .map_err(|error| refused(endpoint, &error))?
+            .connect_timeout(config.timeout)
+            .timeout(config.timeout)
+            .tcp_keepalive(Some(KEEP_ALIVE));
+        let builder = if is_https(endpoint) { encrypted(builder, config, endpoint)? } else { builder };
+        Ok(builder.connect_lazy())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn encrypted(_: Endpoint, _: &OtlpConfig, endpoint: &http::Uri) -> Result<Endpoint, Error> {
+        Err(Error::Exporter { endpoint: endpoint.to_string(), reason: NO_TLS.to_owned() })
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypted(builder: Endpoint, config: &OtlpConfig, endpoint: &http::Uri) -> Result<Endpoint, Error> {
+        use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+        let mut tls = ClientTlsConfig::new();
+        tls = match read(config.certificate.as_deref())? {
+            Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+            None => tls.with_native_roots(),
+        };
+        let client = (read(config.client_certificate.as_deref())?, read(config.client_key.as_deref())?);
+        if let (Some(certificate), Some(key)) = client {
+            tls = tls.identity(Identity::from_pem(certificate, key));
+        }
+        builder.tls_config(tls).map_err(|error| refused(endpoint, &error))
+    }
+}
+
+fn compression(config: &OtlpConfig) -> Result<Option<opentelemetry_otlp::Compression>, Error> {
+    match config.compression {
+        Compression::None => Ok(None),
+        #[cfg(feature = "gzip")]
+        Compression::Gzip => Ok(Some(opentelemetry_otlp::Compression::Gzip)),
+        #[cfg(not(feature = "gzip"))]
+        Compression::Gzip => {
+            let reason = "compression needs the feature `gzip` of otel-vitals".to_owned();
+            Err(Error::Exporter { endpoint: config.url(), reason })
+        }
+    }
+}
+
+/// Where to ship: what is configured, or the default of the protocol. An address without a scheme is encrypted
+/// unless the configuration says `insecure`.
+fn endpoint(config: &OtlpConfig) -> Result<http::Uri, Error> {
+    let endpoint = config.url();
+    endpoint.parse().map_err(|error| Error::Exporter { endpoint, reason: format!("not a URL: {error}") })
+}
+
+#[cfg(not(feature = "tls"))]
+pub(super) const NO_TLS: &str = "an https endpoint needs the feature `tls` of otel-vitals";
+
+/// The file at `path`, if there is one to read. That it can be read was checked with the configuration.
+#[cfg(feature = "tls")]
+pub(super) fn read(path: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|source| Error::Start { what: "TLS, for want of a PEM file", source })
+    };
+    path.map(read).transpose()
+}
+
+fn is_https(endpoint: &http::Uri) -> bool {
+    endpoint.scheme() == Some(&http::uri::Scheme::HTTPS)
+}
+
+/// An error with everything that caused it, because the outermost often only says "transport error".
+fn refused(endpoint: &http::Uri, error: &dyn std::error::Error) -> Error {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        reason.push_str(": ");
+        reason.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    Error::Exporter { endpoint: endpoint.to_string(), reason }
+}

@@ -1,0 +1,52 @@
+//! TLS of OTLP/HTTP: rustls with ring, the system's roots or a given authority, and a client certificate.
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::Arc;
+
+use super::otlp::read;
+use crate::config::OtlpConfig;
+use crate::error::Error;
+
+/// The TLS settings of `config`. The roots are only loaded when the connection will be `encrypted`.
+pub(super) fn client(config: &OtlpConfig, encrypted: bool) -> Result<ClientConfig, Error> {
+    let failed = |reason: String| Error::Exporter { endpoint: config.url(), reason };
+    let roots = if encrypted { roots(config)? } else { RootCertStore::empty() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(error.to_string()))?
+        .with_root_certificates(roots);
+    let client = (read(config.client_certificate.as_deref())?, read(config.client_key.as_deref())?);
+    let (Some(certificate), Some(key)) = client else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate).collect();
+    let chain = chain.map_err(|error| failed(format!("client certificate: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| failed(format!("client key: {error}")))?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| failed(format!("client certificate and key: {error}")))
+}
+
+fn roots(config: &OtlpConfig) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    match read(config.certificate.as_deref())? {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let added = certificate
+                    .map_err(|error| error.to_string())
+                    .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+                added.map_err(|reason| Error::Exporter {
+                    endpoint: config.url(),
+                    reason: format!("certificate authority: {reason}"),
+                })?;
+            }
+        }
+        None => {
+            // Single roots that cannot be parsed are common on old machines; the others still count.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(roots)
+}

@@ -1,0 +1,241 @@
+//! The handle that the one call returns.
+
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use otel_vitals_core::SourceContext;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use crate::builder::VitalsBuilder;
+use crate::config::Config;
+use crate::error::Error;
+use crate::pipeline::{self, Control};
+use crate::resource;
+
+/// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// One set of vitals a process: two would report every value twice.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// The running vitals of this process. Cheap to clone; dropping the last clone exports a last time, as
+/// [`shutdown`](Vitals::shutdown) does.
+///
+/// ```no_run
+/// # fn serve() {}
+/// let vitals = otel_vitals::init()?;
+/// serve();
+/// vitals.shutdown()?;
+/// # Ok::<(), otel_vitals::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Vitals {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    provider: SdkMeterProvider,
+    export: Export,
+    running: Running,
+}
+
+/// Who exports.
+enum Export {
+    /// Our own pipeline.
+    Pipeline(Control),
+    /// The application, from the provider that it brought. True while a flush of ours is under way there.
+    Application(Arc<AtomicBool>),
+    /// Nobody: switched off.
+    Nobody,
+}
+
+/// Holds [`RUNNING`] until shutdown or drop.
+struct Running {
+    held: AtomicBool,
+}
+
+impl Vitals {
+    /// Starts the long form of [`init`](crate::init).
+    pub fn builder() -> VitalsBuilder {
+        VitalsBuilder::default()
+    }
+
+    pub(crate) fn start(config: Config, provider: Option<SdkMeterProvider>) -> Result<Self, Error> {
+        let running = Running::claim()?;
+        let (provider, export) = match provider {
+            _ if config.disabled => (SdkMeterProvider::default(), Export::Nobody),
+            Some(provider) => (provider, Export::Application(Arc::default())),
+            None if config.metrics.exporters.is_empty() => (SdkMeterProvider::default(), Export::Nobody),
+            None => {
+                let (provider, control) = pipeline::start(&config, resource::build(&config))?;
+                opentelemetry::global::set_meter_provider(provider.clone());
+                (provider, Export::Pipeline(control))
+            }
+        };
+        if !matches!(export, Export::Nobody) {
+            register(&provider, &config);
+        }
+        Ok(Vitals { inner: Arc::new(Inner { config, provider, export, running }) })
+    }
+
+    /// The provider that everything is measured on, for instruments of the application's own. It is also the
+    /// global one, unless the application brought it.
+    ///
+    /// ```no_run
+    /// use opentelemetry::metrics::MeterProvider as _;
+    ///
+    /// let vitals = otel_vitals::init()?;
+    /// let orders = vitals.meter_provider().meter("shop").u64_counter("shop.orders").build();
+    /// orders.add(1, &[]);
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    #[must_use]
+    pub fn meter_provider(&self) -> &SdkMeterProvider {
+        &self.inner.provider
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Collects and exports now, within `metrics.timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Export`] when the receiver refused, [`Error::Timeout`] when it did not answer in time,
+    /// [`Error::Stopped`] after a shutdown. None of them concerns the application: the next interval tries again.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.flush_within(self.inner.config.metrics.timeout)
+    }
+
+    /// Collects and exports now, and returns after `limit` at the latest.
+    ///
+    /// # Errors
+    /// As [`flush`](Vitals::flush).
+    pub fn flush_within(&self, limit: Duration) -> Result<(), Error> {
+        match &self.inner.export {
+            Export::Pipeline(control) => control.flush(limit),
+            Export::Application(busy) => flush_application(&self.inner.provider, busy, limit),
+            Export::Nobody => Ok(()),
+        }
+    }
+
+    /// Collects and exports a last time, within five seconds, and stops. Later calls report what the first came
+    /// to. A provider that the application brought is flushed and goes on.
+    ///
+    /// # Errors
+    /// [`Error::Export`] and [`Error::Timeout`] when the last export did not arrive.
+    pub fn shutdown(&self) -> Result<(), Error> {
+        self.shutdown_within(SHUTDOWN)
+    }
+
+    /// Collects and exports a last time and stops, and returns after `limit` at the latest.
+    ///
+    /// # Errors
+    /// As [`shutdown`](Vitals::shutdown).
+    pub fn shutdown_within(&self, limit: Duration) -> Result<(), Error> {
+        self.inner.shutdown(limit)
+    }
+}
+
+impl fmt::Debug for Vitals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Vitals").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn shutdown(&self, limit: Duration) -> Result<(), Error> {
+        let outcome = match &self.export {
+            Export::Pipeline(control) => control.shutdown(limit),
+            Export::Application(busy) if self.running.is_held() => {
+                flush_application(&self.provider, busy, limit)
+            }
+            Export::Application(_) | Export::Nobody => Ok(()),
+        };
+        self.running.release();
+        outcome
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.running.is_held() {
+            return;
+        }
+        if let Err(error) = self.shutdown(SHUTDOWN) {
+            tracing::warn!(target: "otel_vitals", %error, "the last export did not arrive");
+        }
+    }
+}
+
+impl Running {
+    fn claim() -> Result<Self, Error> {
+        if RUNNING.swap(true, Ordering::AcqRel) {
+            return Err(Error::AlreadyInitialized);
+        }
+        Ok(Running { held: AtomicBool::new(true) })
+    }
+
+    fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
+    fn release(&self) {
+        if self.held.swap(false, Ordering::AcqRel) {
+            RUNNING.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Running {
+    // A start that fails half-way leaves the place free.
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Declares every group that `config` turns on.
+fn register(provider: &SdkMeterProvider, config: &Config) {
+    let ours = provider.meter_with_scope(crate::scope());
+    let context = SourceContext::new(&ours, config.metrics.freshness);
+    let process = provider.meter_with_scope(otel_vitals_runtime::scope());
+    otel_vitals_runtime::register(&process, &context, &config.metrics.process);
+    let host = provider.meter_with_scope(otel_vitals_host::scope());
+    otel_vitals_host::register(&host, &context, &config.metrics.host);
+}
+
+/// The SDK's flush waits without limit, so it waits on a thread of its own; one that hangs is never joined by another.
+fn flush_application(
+    provider: &SdkMeterProvider,
+    busy: &Arc<AtomicBool>,
+    limit: Duration,
+) -> Result<(), Error> {
+    const OPERATION: &str = "flush";
+    if busy.swap(true, Ordering::AcqRel) {
+        return Err(Error::Timeout { operation: OPERATION, limit: Duration::ZERO });
+    }
+    let (reply, answer) = mpsc::sync_channel(1);
+    let (provider, done) = (provider.clone(), Arc::clone(busy));
+    let spawned = std::thread::Builder::new().name("otel-vitals-flush".to_owned()).spawn(move || {
+        let outcome = provider.force_flush();
+        done.store(false, Ordering::Release);
+        // Who asked may have stopped waiting.
+        let _ = reply.send(outcome);
+    });
+    if let Err(source) = spawned {
+        busy.store(false, Ordering::Release);
+        return Err(Error::Start { what: "a thread to flush on", source });
+    }
+    match answer.recv_timeout(limit) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(OTelSdkError::AlreadyShutdown)) => Err(Error::Stopped),
+        Ok(Err(error)) => Err(Error::Export { operation: OPERATION, reason: error.to_string() }),
+        Err(_) => Err(Error::Timeout { operation: OPERATION, limit }),
+    }
+}
