@@ -3,6 +3,7 @@
 # Needs Go. The result is cached outside the tree, keyed by the manifest, so a second call is instant.
 #
 #   OTELCOL=$(collector-config/build-collector.sh)
+#   collector-config/build-collector.sh --path    # only prints where it is, or would be
 #
 # OTEL_VITALS_CACHE: where to keep it (default: ${XDG_CACHE_HOME:-$HOME/.cache}/otel-vitals).
 set -euo pipefail
@@ -12,6 +13,12 @@ version=$(sed -n 's/^  version: *//p' "$here/builder.yaml")
 key=$(sha256sum "$here/builder.yaml" | cut -c1-12)
 cache=${OTEL_VITALS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/otel-vitals}
 binary=$cache/otelcol-$version-$key
+
+case ${1:-} in
+  '') ;;
+  --path) echo "$binary"; exit ;;
+  *) echo "build-collector.sh: unknown argument '$1' (there is only --path)" >&2; exit 2 ;;
+esac
 
 if [ ! -x "$binary" ]; then
   command -v go >/dev/null || { echo "build-collector.sh: Go is needed to build the collector (https://go.dev/dl)" >&2; exit 1; }
