@@ -1,0 +1,34 @@
+//! An actix service: `main` runs on a current-thread runtime, and so does every worker.
+//!
+//! `GET /flush` flushes inside of a worker. The command `port` says where.
+
+use actix_web::{App, HttpResponse, HttpServer, rt, web};
+use end_to_end::script;
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    let Some(vitals) = script::start(otel_vitals::init) else { return Ok(()) };
+    let of_workers = vitals.clone();
+    let server = HttpServer::new(move || {
+        let vitals = of_workers.clone();
+        let flush = move || {
+            let vitals = vitals.clone();
+            async move {
+                match vitals.flush() {
+                    Ok(()) => HttpResponse::Ok().body("flushed"),
+                    Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+                }
+            }
+        };
+        App::new().route("/flush", web::get().to(flush))
+    });
+    let server = server.workers(2).disable_signals().bind(("127.0.0.1", 0))?;
+    let port = server.addrs().first().map(std::net::SocketAddr::port);
+    let server = server.run();
+    let handle = server.handle();
+    rt::spawn(server);
+    let vitals = script::obey_with(vitals, |command| (command == "port").then(|| port.into()));
+    handle.stop(false).await;
+    drop(vitals);
+    Ok(())
+}

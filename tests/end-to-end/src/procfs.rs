@@ -1,0 +1,49 @@
+//! What the kernel says of a process, read from outside of it and by other files than the library reads.
+
+use std::fs;
+use std::time::Duration;
+
+/// Resident memory, bytes (`VmRSS` of `status`; the library reads `statm`).
+#[must_use]
+pub fn resident(pid: u32) -> u64 {
+    kibibytes(pid, "VmRSS:") * 1024
+}
+
+/// Virtual memory, bytes (`VmSize` of `status`).
+#[must_use]
+pub fn virtual_size(pid: u32) -> u64 {
+    kibibytes(pid, "VmSize:") * 1024
+}
+
+/// Threads (entries of `task`).
+#[must_use]
+pub fn threads(pid: u32) -> u64 {
+    entries(pid, "task")
+}
+
+/// Open descriptors (entries of `fd`).
+#[must_use]
+pub fn descriptors(pid: u32) -> u64 {
+    entries(pid, "fd")
+}
+
+/// CPU time of all threads that are alive (the scheduler's own account, `task/*/schedstat`, in nanoseconds).
+#[must_use]
+pub fn cpu_time(pid: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+    let on_cpu = |task: fs::DirEntry| -> Option<u64> {
+        // A thread may end between the listing and the reading.
+        fs::read_to_string(task.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
+    };
+    Duration::from_nanos(tasks.filter_map(|task| on_cpu(task.ok()?)).sum())
+}
+
+fn kibibytes(pid: u32, key: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status.lines().find(|line| line.starts_with(key)).expect("the kernel tells it");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB")
+}
+
+fn entries(pid: u32, folder: &str) -> u64 {
+    fs::read_dir(format!("/proc/{pid}/{folder}")).expect("the process is there").count() as u64
+}

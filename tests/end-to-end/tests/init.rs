@@ -1,0 +1,135 @@
+//! `init`: at once, once, and as the environment says.
+
+use end_to_end::{Behaviour, Launch, Peer, closed_port, procfs};
+use std::time::Duration;
+
+use crate::programs::{ACTIX, PLAIN, plain};
+
+/// The contract: `init` does not wait for anything outside of the process.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
+#[test]
+fn nobody_listens() {
+    at_once(|launch| launch.grpc(closed_port()));
+    at_once(|launch| launch.http(closed_port()));
+}
+
+#[test]
+fn nobody_answers() {
+    let peer = Peer::start(Behaviour::Silent);
+    at_once(|launch| launch.grpc(peer.endpoint()));
+    at_once(|launch| launch.http(peer.endpoint()));
+}
+
+#[test]
+fn nobody_has_that_name() {
+    at_once(|launch| launch.grpc("http://collector.invalid:4317"));
+    at_once(|launch| launch.http("http://collector.invalid:4318"));
+}
+
+/// The best of several fresh processes, because anything can delay a process on a busy machine.
+fn at_once(to: impl Fn(Launch) -> Launch) {
+    for program in [PLAIN, ACTIX] {
+        let took = (0..5).map(|_| {
+            let launch = to(Launch::new(program)).env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
+            launch.start().init().clone().ok().took
+        });
+        let best = took.min().unwrap();
+        assert!(best <= AT_ONCE, "init took {best:?} at best");
+    }
+}
+
+#[test]
+fn a_second_init_is_an_error() {
+    let mut subject = plain().grpc(closed_port()).start();
+    let answer = subject.tell("init");
+    assert!(answer.is("AlreadyInitialized"), "{answer:?}");
+    assert_eq!(answer.error.as_deref(), Some("otel-vitals is already running in this process"));
+}
+
+#[test]
+fn switched_off() {
+    for (key, value) in [("OTEL_SDK_DISABLED", "true"), ("OTEL_METRICS_EXPORTER", "none")] {
+        let peer = Peer::start(Behaviour::Silent);
+        let mut subject = plain().grpc(peer.endpoint()).env(key, value).start();
+        subject.init().clone().ok();
+        for command in ["count 1", "count-global 1", "flush", "shutdown", "flush"] {
+            subject.tell(command).ok();
+        }
+        assert_eq!(procfs::threads(subject.pid()), 1, "{key}={value} starts threads");
+        assert!(subject.finish().success());
+        assert_eq!(peer.connections(), 0, "{key}={value} connects");
+    }
+}
+
+#[test]
+fn to_the_console() {
+    let peer = Peer::start(Behaviour::Silent);
+    let mut subject = plain().grpc(peer.endpoint()).env("OTEL_METRICS_EXPORTER", "console").start();
+    subject.tell("count 3").ok();
+    subject.tell("flush").ok();
+    subject.tell("shutdown").ok();
+    subject.finish();
+    let output = subject.output();
+    for name in ["subject.count", "process.cpu.time", "system.memory.usage"] {
+        assert!(output.contains(name), "no {name} on the console:\n{output}");
+    }
+    assert_eq!(peer.connections(), 0);
+}
+
+#[test]
+fn to_the_console_and_a_collector() {
+    let peer = Peer::start(Behaviour::Http { status: 200, retry_after: None });
+    let mut subject = plain().http(peer.endpoint()).env("OTEL_METRICS_EXPORTER", "otlp,console").start();
+    subject.tell("flush").ok();
+    subject.tell("shutdown").ok();
+    subject.finish();
+    assert!(subject.output().contains("process.cpu.time"));
+    assert!(!peer.requests().is_empty());
+}
+
+/// One exporter that fails does not take the other with it.
+#[test]
+fn to_the_console_while_the_collector_is_away() {
+    let mut subject = plain()
+        .http(closed_port())
+        .env("OTEL_METRICS_EXPORTER", "otlp,console")
+        .env("OTEL_METRIC_EXPORT_TIMEOUT", "1000")
+        .start();
+    let answer = subject.tell("flush");
+    assert!(answer.is("Export") || answer.is("Timeout"), "{answer:?}");
+    subject.finish();
+    assert!(subject.output().contains("process.cpu.time"), "{}", subject.output());
+}
+
+#[test]
+fn a_wrong_environment_starts_nothing() {
+    let wrong = [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "soon"),
+        ("OTEL_METRICS_EXPORTER", "carrier-pigeon"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke-signals"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "not an address"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"),
+    ];
+    for (key, value) in wrong {
+        let mut subject = plain().grpc("https://localhost:1").env(key, value).start();
+        let answer = subject.init().clone();
+        assert!(answer.is("Config"), "{key}={value}: {answer:?}");
+        let error = answer.error.unwrap();
+        assert!(error.contains(key) && error.contains(value), "{error:?} does not say what is wrong");
+        assert!(subject.finish().success());
+    }
+}
+
+#[test]
+fn a_wrong_file_starts_nothing() {
+    let mut subject = plain().file("vitals.yaml", "metrics:\n  intervall: 10s\n").start();
+    let answer = subject.init().clone();
+    assert!(answer.is("Config"), "{answer:?}");
+    let error = answer.error.unwrap();
+    for part in ["vitals.yaml", "2", "intervall", "interval"] {
+        assert!(error.contains(part), "{error:?} does not say {part:?}");
+    }
+    assert!(subject.finish().success());
+}

@@ -1,0 +1,125 @@
+//! Receivers that are silent, refuse, fail and hang up: no flush, shutdown or drop outlasts its bound.
+
+use end_to_end::{Answer, Behaviour, Launch, Peer, Subject, closed_port};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::programs::{MAINS, PLAIN};
+
+/// Set as the bound of a flush; far below the ten seconds of a single export, which stay as they are.
+const FLUSH: Duration = Duration::from_millis(1000);
+/// The bound of a shutdown and of the drop of the last handle.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// What a busy machine may add.
+const SLACK: Duration = Duration::from_secs(2);
+
+#[test]
+fn silent_over_grpc() {
+    every_main(|launch| {
+        let peer = Peer::start(Behaviour::Silent);
+        (launch.grpc(peer.endpoint()), peer)
+    });
+}
+
+#[test]
+fn silent_over_http() {
+    every_main(|launch| {
+        let peer = Peer::start(Behaviour::Silent);
+        (launch.http(peer.endpoint()), peer)
+    });
+}
+
+#[test]
+fn refusing() {
+    every_main(|launch| (launch.grpc(closed_port()), ()));
+    one_main(|launch| (launch.http(closed_port()), ()));
+}
+
+#[test]
+fn hanging_up() {
+    one_main(|launch| {
+        let peer = Peer::start(Behaviour::HangsUp);
+        (launch.grpc(peer.endpoint()), peer)
+    });
+    one_main(|launch| {
+        let peer = Peer::start(Behaviour::HangsUp);
+        (launch.http(peer.endpoint()), peer)
+    });
+}
+
+#[test]
+fn failing_over_http() {
+    for (status, retry_after) in [(500, None), (503, Some(1)), (503, Some(3600)), (429, Some(1)), (400, None)]
+    {
+        one_main(|launch| {
+            let peer = Peer::start(Behaviour::Http { status, retry_after });
+            (launch.http(peer.endpoint()), peer)
+        });
+    }
+}
+
+#[test]
+fn failing_over_grpc() {
+    let (invalid_argument, resource_exhausted, unavailable) = (3, 8, 14);
+    for status in [invalid_argument, resource_exhausted, unavailable] {
+        one_main(|launch| {
+            let peer = Peer::start(Behaviour::Grpc { status });
+            (launch.grpc(peer.endpoint()), peer)
+        });
+    }
+}
+
+/// A server that asks for time is asked again, and not before that time.
+#[test]
+fn asked_again_after_the_time_it_asked_for() {
+    let peer = Peer::start(Behaviour::Http { status: 503, retry_after: Some(1) });
+    let launch = Launch::new(PLAIN).http(peer.endpoint());
+    let mut subject = launch.env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").start();
+    let answer = subject.tell("flush");
+    assert!(answer.is("Export") || answer.is("Timeout"), "{answer:?}");
+    assert!(peer.requests().len() >= 2, "asked {} times", peer.requests().len());
+    assert!(answer.took >= Duration::from_secs(1), "asked again after {:?}", answer.took);
+}
+
+fn one_main<Guard>(to: impl Fn(Launch) -> (Launch, Guard)) {
+    bounded(PLAIN, "shutdown", &to);
+    bounded(PLAIN, "drop", &to);
+}
+
+fn every_main<Guard>(to: impl Fn(Launch) -> (Launch, Guard) + Sync) {
+    thread::scope(|scope| {
+        for program in MAINS {
+            let to = &to;
+            scope.spawn(move || bounded(program, "shutdown", to));
+        }
+        scope.spawn(|| bounded(PLAIN, "drop", &to));
+    });
+}
+
+/// `flush`, `end` and the end of the process all come in time, and the program itself notices nothing.
+fn bounded<Guard>(program: &str, end: &str, to: impl Fn(Launch) -> (Launch, Guard)) {
+    let name = Path::new(program).file_name().unwrap().to_string_lossy();
+    let (launch, _guard) =
+        to(Launch::new(program).env("OTEL_METRIC_EXPORT_TIMEOUT", FLUSH.as_millis().to_string()));
+    let mut subject = launch.start();
+    subject.init().clone().ok();
+    for _ in 0..2 {
+        let answer = subject.tell("flush");
+        assert!(answer.is("Export") || answer.is("Timeout"), "{name}: {answer:?}");
+        assert!(answer.took <= FLUSH + SLACK, "{name}: a flush took {:?}", answer.took);
+        subject.tell("count 1").ok();
+    }
+    let answer = subject.tell(end);
+    assert!(answer.took <= SHUTDOWN + SLACK, "{name}: {end} took {:?}", answer.took);
+    assert_ended(&mut subject, end, &answer, &name);
+}
+
+fn assert_ended(subject: &mut Subject, end: &str, answer: &Answer, name: &str) {
+    match end {
+        "shutdown" => assert!(answer.is("Export") || answer.is("Timeout"), "{name}: {answer:?}"),
+        _ => assert_eq!(answer.error, None, "{name}: a drop fails"),
+    }
+    let status = subject.finish();
+    assert!(status.success(), "{name} ended with {status}:\n{}", subject.output());
+}

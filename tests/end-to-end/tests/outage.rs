@@ -1,0 +1,78 @@
+//! The collector goes away and comes back.
+
+use end_to_end::received::{Export, Metric, Point};
+use end_to_end::{Collector, Launch, procfs, wait_until};
+use std::thread;
+use std::time::Duration;
+
+use crate::programs::plain;
+
+const INTERVAL: Duration = Duration::from_millis(200);
+/// How much a subject may grow while it cannot export: nothing is kept but the counters themselves.
+const GROWTH: u64 = 2 << 20;
+
+#[test]
+fn nothing_is_lost_over_grpc() {
+    let Some(collector) = Collector::start() else { return };
+    let launch = plain().grpc(collector.grpc());
+    nothing_is_lost(collector, launch);
+}
+
+#[test]
+fn nothing_is_lost_over_http() {
+    let Some(collector) = Collector::start() else { return };
+    let launch = plain().http(collector.http());
+    nothing_is_lost(collector, launch);
+}
+
+fn nothing_is_lost(mut collector: Collector, launch: Launch) {
+    // Short, so that an interval is not spent on trying again.
+    let mut subject = launch.env("OTEL_METRIC_EXPORT_TIMEOUT", "300").start();
+    subject.tell("count 5").ok();
+    subject.tell("flush").ok();
+    let before = collector.wait_for("the first count", |exports| counted(exports, 5.0));
+
+    collector.kill();
+    subject.tell("count 7").ok();
+    wait_until("an export that fails", || subject.tell("flush").error);
+    let resident = procfs::resident(subject.pid());
+    thread::sleep(INTERVAL * 15);
+    let grown = procfs::resident(subject.pid()).saturating_sub(resident);
+    assert!(grown <= GROWTH, "grew by {grown} bytes while the collector was away");
+    subject.tell("burn 30").ok();
+
+    collector.restart();
+    let after = collector.wait_for("the count after the outage", |exports| counted(exports, 12.0));
+    for metric in after.metrics.iter().filter(|metric| metric.instrument == "counter") {
+        let Some(earlier) = before.metric(&metric.name) else { continue };
+        assert_continues(earlier, metric);
+    }
+    let spent = |export: &Export| export.sum("process.cpu.time").unwrap();
+    assert!(spent(&after) >= spent(&before) + 0.02, "the time burnt during the outage is lost");
+    // Collections went on while nobody listened: each reads every source.
+    let reads = |export: &Export| {
+        let metric = export.metric("otel_vitals.source.read.duration").unwrap();
+        metric.points.iter().filter_map(|point| point.count).min().unwrap()
+    };
+    let collections = reads(&after) - reads(&before);
+    assert!(collections >= 5, "{collections} collections during 15 intervals of outage");
+    subject.tell("shutdown").ok();
+}
+
+/// The latest export if the subject's counter is at `value` in it.
+fn counted(exports: &[Export], value: f64) -> Option<Export> {
+    let last = exports.last()?;
+    (last.sum("subject.count") == Some(value)).then(|| last.clone())
+}
+
+/// Every series goes on from where it was, from the same start.
+fn assert_continues(earlier: &Metric, later: &Metric) {
+    let name = &later.name;
+    for point in &earlier.points {
+        let same = |candidate: &&Point| candidate.attributes == point.attributes;
+        let next = later.points.iter().find(same);
+        let next = next.unwrap_or_else(|| panic!("{name} lost its series {:?}", point.attributes));
+        assert_eq!(next.start, point.start, "{name} starts anew");
+        assert!(next.value >= point.value, "{name} fell from {} to {}", point.value, next.value);
+    }
+}

@@ -1,0 +1,17 @@
+//! The programs of `src/bin`.
+
+use end_to_end::Launch;
+
+pub(crate) const PLAIN: &str = env!("CARGO_BIN_EXE_plain");
+pub(crate) const MULTI_THREAD: &str = env!("CARGO_BIN_EXE_multi_thread");
+pub(crate) const CURRENT_THREAD: &str = env!("CARGO_BIN_EXE_current_thread");
+pub(crate) const ACTIX: &str = env!("CARGO_BIN_EXE_actix");
+pub(crate) const OWN_PROVIDER: &str = env!("CARGO_BIN_EXE_own_provider");
+
+/// Every kind of `main`.
+pub(crate) const MAINS: [&str; 4] = [PLAIN, MULTI_THREAD, CURRENT_THREAD, ACTIX];
+
+/// The program without a runtime.
+pub(crate) fn plain() -> Launch {
+    Launch::new(PLAIN)
+}

@@ -1,0 +1,106 @@
+//! What a program does is what the collector's file shows.
+
+use end_to_end::received::Export;
+use end_to_end::{Collector, Subject, procfs};
+
+use crate::programs::plain;
+
+/// A subject that exports only when told, and the collector that it exports to.
+struct Watched {
+    collector: Collector,
+    subject: Subject,
+}
+
+impl Watched {
+    fn start() -> Option<Self> {
+        let collector = Collector::start()?;
+        let launch = plain().grpc(collector.grpc()).env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
+        let mut watched = Watched { collector, subject: launch.start() };
+        // Everything that is made at the first export is there before the first measurement.
+        watched.export();
+        Some(watched)
+    }
+
+    /// What arrives of an export now.
+    fn export(&mut self) -> Export {
+        let before = self.collector.received().len();
+        // A reading is fresh for 100 ms; what is older is read anew.
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        self.subject.tell("flush").ok();
+        self.collector.wait_for("the export", |exports| exports.get(before).cloned())
+    }
+
+    /// How much the sum of `name` grows by `command`.
+    fn growth(&mut self, name: &str, command: &str) -> f64 {
+        let before = self.export().sum(name).unwrap();
+        self.subject.tell(command).ok();
+        self.export().sum(name).unwrap() - before
+    }
+
+    fn pid(&self) -> u32 {
+        self.subject.pid()
+    }
+}
+
+const MIB: f64 = (1 << 20) as f64;
+
+#[test]
+fn memory() {
+    let Some(mut watched) = Watched::start() else { return };
+    let grown = watched.growth("process.memory.usage", "allocate 64") / MIB;
+    assert!((64.0..65.0).contains(&grown), "64 MiB were allocated, {grown} MiB are shown");
+    let grown = watched.growth("process.memory.virtual", "allocate 64") / MIB;
+    assert!((64.0..65.0).contains(&grown), "64 MiB were allocated, {grown} MiB are shown");
+    let export = watched.export();
+    let (resident, virtual_size) = (procfs::resident(watched.pid()), procfs::virtual_size(watched.pid()));
+    let shown = export.sum("process.memory.usage").unwrap();
+    assert!((shown - resident as f64).abs() < 0.5 * MIB, "{shown} is shown, {resident} is there");
+    assert_eq!(export.sum("process.memory.virtual").unwrap(), virtual_size as f64);
+}
+
+#[test]
+fn cpu_time() {
+    let Some(mut watched) = Watched::start() else { return };
+    let user = |export: &Export| {
+        export.metric("process.cpu.time").unwrap().point(Some(("cpu.mode", "user"))).unwrap().value
+    };
+    let before = user(&watched.export());
+    let kernel_before = procfs::cpu_time(watched.pid()).as_secs_f64();
+    watched.subject.tell("burn 500").ok();
+    let export = watched.export();
+    let kernel = procfs::cpu_time(watched.pid()).as_secs_f64();
+    let burnt = user(&export) - before;
+    // The kernel may split a tick wrongly between user and system.
+    assert!((0.45..=kernel - kernel_before + 0.05).contains(&burnt), "0.5 s were burnt, {burnt} s are shown");
+    let shown = export.sum("process.cpu.time").unwrap();
+    assert!((shown - kernel).abs() < 0.05, "{shown} s are shown, {kernel} s were spent");
+}
+
+#[test]
+fn descriptors_and_threads() {
+    let Some(mut watched) = Watched::start() else { return };
+    assert_eq!(watched.growth("process.unix.file_descriptor.count", "open 100"), 100.0);
+    assert_eq!(watched.growth("process.thread.count", "spawn 7"), 7.0);
+    let export = watched.export();
+    let (threads, descriptors) = (procfs::threads(watched.pid()), procfs::descriptors(watched.pid()));
+    assert_eq!(export.sum("process.thread.count"), Some(threads as f64));
+    assert_eq!(export.sum("process.unix.file_descriptor.count"), Some(descriptors as f64));
+}
+
+#[test]
+fn disk_and_faults() {
+    let Some(mut watched) = Watched::start() else { return };
+    let faults = watched.growth("process.paging.faults", "allocate 16");
+    // A page of 4 KiB each, or one of 2 MiB where the kernel gives those.
+    assert!((8.0..=16.0 * 256.0 + 1000.0).contains(&faults), "{faults} faults for 16 MiB");
+    let written = |export: &Export| {
+        export
+            .metric("process.disk.io")
+            .and_then(|metric| metric.point(Some(("disk.io.direction", "write"))))
+            .map(|point| point.value)
+    };
+    let Some(before) = written(&watched.export()) else { return };
+    watched.subject.tell("write 8").ok();
+    let grown = (written(&watched.export()).unwrap() - before) / MIB;
+    assert!((8.0..9.0).contains(&grown) || grown == 0.0, "8 MiB were written, {grown} MiB are shown");
+}
