@@ -120,11 +120,10 @@ impl Callbacks {
     where
         Values: AsyncInstrument<N>,
     {
-        let kept = builder.callbacks.into_iter();
-        self.0
-            .lock()
-            .unwrap()
-            .extend(kept.map(|callback| -> Callback { Box::new(move |values| callback(values)) }));
+        let mut kept = self.0.lock().unwrap();
+        for callback in builder.callbacks {
+            kept.push(Box::new(move |values| callback(values)));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the group declares: names, units, kinds, types and attributes of the semantic conventions 1.44.0.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![cfg(any(target_os = "linux", target_os = "macos"))]
 
 use otel_vitals_core::SourceContext;
 use otel_vitals_runtime::ProcessOptions;
@@ -45,7 +46,7 @@ const OPT_IN_LINUX: [Expected; 2] = [
     ("process.signals_pending", UpDownCounter, "{signal}", Int, "", &[]),
 ];
 
-const LINUX_ROOMS: bool = cfg!(not(otel_vitals_portable));
+const LINUX_ROOMS: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
 
 fn collect(options: &ProcessOptions) -> Collection {
     let pipeline = InMemory::new();
@@ -109,7 +110,7 @@ fn a_group_turned_off_declares_nothing() {
     assert_eq!(collect(&options).names(), Vec::<&str>::new());
 }
 
-#[cfg(not(otel_vitals_portable))]
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 #[test]
 fn every_source_goes_by_its_name() {
     let mut options = ProcessOptions::default();

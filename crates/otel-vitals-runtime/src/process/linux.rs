@@ -6,7 +6,7 @@ mod disk;
 mod memory;
 mod proc_files;
 mod signals;
-mod text;
+mod stat;
 mod threads;
 mod uptime;
 

@@ -26,7 +26,7 @@ impl otel_vitals_core::Reading for Reading {
 }
 
 fn read(directory: &mut ProcDirectory, reading: &mut Reading) -> Result<(), ReadError> {
-    reading.count = Some(match directory.metadata()?.len() {
+    reading.count = Some(match directory.status()?.size {
         // The folder itself is open, so 0 is no count but a kernel that does not tell.
         0 => directory.entries()?,
         size => size,
@@ -74,7 +74,7 @@ mod tests {
         // The kernel gives this folder no size, as it gave none to `fd` before 6.2; the one thread is its entry.
         let sleeper = Sleeper::start();
         let mut directory = ProcDirectory::new(sleeper.proc("task"));
-        assert_eq!(directory.metadata().unwrap().len(), 0);
+        assert_eq!(directory.status().unwrap().size, 0);
         let mut reading = Reading::default();
         read(&mut directory, &mut reading).unwrap();
         assert_eq!(reading.count, Some(1));

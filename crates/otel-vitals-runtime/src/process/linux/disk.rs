@@ -16,7 +16,6 @@ use otel_vitals_core::scan::{self, Faults};
 use otel_vitals_core::{KernelFile, Malformed, SourceContext};
 
 use super::proc_files::ProcFiles;
-use super::text;
 use crate::ProcessOptions;
 
 /// What `/proc/self/io` says; every total counts from the start of the process.
@@ -37,15 +36,17 @@ impl otel_vitals_core::Reading for Reading {
 fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
     let Reading { bytes: [read, written], calls: [reads, writes] } = reading;
     let mut wanted = [
-        (&b"read_bytes"[..], "read_bytes: bytes read", read),
-        (b"write_bytes", "write_bytes: bytes written", written),
-        (b"syscr", "syscr: system calls that read", reads),
-        (b"syscw", "syscw: system calls that write", writes),
+        (&b"read_bytes:"[..], "read_bytes: bytes read", read),
+        (b"write_bytes:", "write_bytes: bytes written", written),
+        (b"syscr:", "syscr: system calls that read", reads),
+        (b"syscw:", "syscw: system calls that write", writes),
     ];
     let mut faults = Faults::default();
-    for (key, value) in scan::lines(bytes).filter_map(text::entry) {
-        if let Some((_, expected, total)) = wanted.iter_mut().find(|(name, ..)| *name == key) {
-            **total = faults.keep(scan::number(value, expected));
+    for line in scan::lines(bytes) {
+        for (key, expected, total) in &mut wanted {
+            if let Some(value) = line.strip_prefix(*key) {
+                **total = faults.keep(scan::number(scan::trim(value), expected));
+            }
         }
     }
     for (_, expected, total) in wanted {

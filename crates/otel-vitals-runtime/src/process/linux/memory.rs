@@ -14,7 +14,6 @@ use otel_vitals_core::scan::{self, Faults};
 use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, clock, signed};
 
 use super::proc_files::ProcFiles;
-use super::text;
 use crate::ProcessOptions;
 
 /// What `/proc/self/statm` says.
@@ -49,8 +48,7 @@ fn read(bytes: &[u8], page_size: u64, reading: &mut Reading) -> Result<(), Malfo
 /// The physical memory of the machine (By), from the bytes of `/proc/meminfo`.
 fn read_total(bytes: &[u8]) -> Result<u64, Malformed> {
     const EXPECTED: &str = "MemTotal in kB";
-    let mut entries = scan::lines(bytes).filter_map(text::entry);
-    let total = entries.find(|(key, _)| *key == b"MemTotal").map(|(_, value)| value);
+    let total = scan::lines(bytes).find_map(|line| line.strip_prefix(b"MemTotal:"));
     let total = total.ok_or_else(|| Malformed::new(EXPECTED, bytes))?;
     let kilobytes = scan::next_number(&mut scan::fields(total), EXPECTED)?;
     let bytes = kilobytes.checked_mul(1024).filter(|bytes| *bytes > 0);

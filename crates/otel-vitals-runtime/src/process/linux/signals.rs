@@ -11,7 +11,6 @@ use opentelemetry::metrics::Meter;
 use otel_vitals_core::{KernelFile, Malformed, SourceContext, scan, signed};
 
 use super::proc_files::ProcFiles;
-use super::text;
 
 /// What `/proc/self/status` says of signals.
 #[derive(Debug, Default, PartialEq)]
@@ -27,10 +26,15 @@ impl otel_vitals_core::Reading for Reading {
 }
 
 fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
-    let mut masks = [(&b"SigPnd"[..], None), (b"ShdPnd", None)];
-    for (key, value) in scan::lines(bytes).filter_map(text::entry) {
-        if let Some((_, pending)) = masks.iter_mut().find(|(name, _)| *name == key) {
-            *pending = Some(bits(value)?);
+    let mut masks = [(&b"SigPnd:"[..], None), (b"ShdPnd:", None)];
+    for line in scan::lines(bytes) {
+        for (key, pending) in &mut masks {
+            if let Some(mask) = line.strip_prefix(*key) {
+                *pending = Some(bits(scan::trim(mask))?);
+            }
+        }
+        if masks.iter().all(|(_, pending)| pending.is_some()) {
+            break;
         }
     }
     // A sum of which a part is unknown is unknown.

@@ -6,11 +6,10 @@
 
 use opentelemetry::metrics::Meter;
 use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, signed};
-use std::os::unix::fs::MetadataExt as _;
 
 use super::directory::ProcDirectory;
 use super::proc_files::ProcFiles;
-use super::text;
+use super::stat;
 
 /// How many threads there are.
 #[derive(Debug, Default, PartialEq)]
@@ -31,7 +30,7 @@ fn read(links: u64) -> Option<u64> {
 }
 
 fn read_stat(bytes: &[u8]) -> Result<u64, Malformed> {
-    text::stat_number(bytes, 20, "number of threads")
+    stat::number(bytes, 20, "number of threads")
 }
 
 pub(super) fn register(meter: &Meter, context: &SourceContext, files: &ProcFiles) {
@@ -52,7 +51,7 @@ fn reader(files: &ProcFiles) -> impl FnMut(&mut Reading) -> Result<(), ReadError
     let mut directory = ProcDirectory::new(files.own("task"));
     let mut stat = KernelFile::single_record(files.own("stat"));
     move |reading| {
-        reading.count = directory.metadata().ok().and_then(|metadata| read(metadata.nlink()));
+        reading.count = directory.status().ok().and_then(|status| read(status.links));
         if reading.count.is_none() {
             stat.parse(|bytes| {
                 reading.count = Some(read_stat(bytes)?);

@@ -12,7 +12,7 @@ use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, clock};
 use std::time::{Duration, SystemTime};
 
 use super::proc_files::ProcFiles;
-use super::text;
+use super::stat;
 
 /// How long the process has been running.
 #[derive(Debug, Default, PartialEq)]
@@ -29,7 +29,7 @@ impl otel_vitals_core::Reading for Reading {
 
 /// The start of the process, counted from the boot of the machine.
 fn read(bytes: &[u8], ticks_per_second: u64) -> Result<Duration, Malformed> {
-    let ticks = text::stat_number(bytes, 22, "start time in ticks")?;
+    let ticks = stat::number(bytes, 22, "start time in ticks")?;
     let ticks_per_second = ticks_per_second.clamp(1, 1_000_000_000);
     let nanoseconds = ticks % ticks_per_second * 1_000_000_000 / ticks_per_second;
     Ok(Duration::from_secs(ticks / ticks_per_second) + Duration::from_nanos(nanoseconds))
