@@ -10,7 +10,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric as SdkMetric, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use std::collections::BTreeMap;
@@ -35,6 +35,10 @@ pub struct Collection {
 pub struct Metric {
     /// Name of the instrumentation scope.
     pub scope: String,
+    /// Version of the instrumentation scope.
+    pub scope_version: Option<String>,
+    /// Schema URL of the instrumentation scope.
+    pub schema_url: Option<String>,
     /// Name of the metric.
     pub name: String,
     /// Unit, as declared.
@@ -67,6 +71,9 @@ pub enum Instrument {
 pub struct Point {
     /// Attributes, values as text.
     pub attributes: BTreeMap<String, String>,
+    /// Types of the attributes' values, as the conventions write them (`string`, `int`, `double`, `boolean`,
+    /// `string[]` …).
+    pub types: BTreeMap<String, String>,
     /// The value; of a histogram, the sum.
     pub value: f64,
 }
@@ -108,7 +115,7 @@ impl InMemory {
             self.exporter.get_finished_metrics().expect("a pipeline in memory keeps what it collects");
         let mut metrics = Vec::new();
         for scope in batches.iter().flat_map(|batch| batch.scope_metrics()) {
-            metrics.extend(scope.metrics().map(|metric| Metric::new(scope.scope().name(), metric)));
+            metrics.extend(scope.metrics().map(|metric| Metric::new(scope.scope(), metric)));
         }
         Collection { metrics }
     }
@@ -146,14 +153,16 @@ impl Collection {
 }
 
 impl Metric {
-    fn new(scope: &str, metric: &SdkMetric) -> Self {
+    fn new(scope: &InstrumentationScope, metric: &SdkMetric) -> Self {
         let (instrument, integer, points) = match metric.data() {
             AggregatedMetrics::F64(data) => (instrument(data), false, points(data, |value| value)),
             AggregatedMetrics::U64(data) => (instrument(data), true, points(data, |value| value as f64)),
             AggregatedMetrics::I64(data) => (instrument(data), true, points(data, |value| value as f64)),
         };
         Metric {
-            scope: scope.to_owned(),
+            scope: scope.name().to_owned(),
+            scope_version: scope.version().map(str::to_owned),
+            schema_url: scope.schema_url().map(str::to_owned),
             name: metric.name().to_owned(),
             unit: metric.unit().to_owned(),
             description: metric.description().to_owned(),
@@ -192,7 +201,36 @@ fn points<T: Copy>(data: &MetricData<T>, value: impl Fn(T) -> f64) -> Vec<Point>
 
 impl Point {
     fn new<'a>(attributes: impl Iterator<Item = &'a KeyValue>, value: f64) -> Self {
-        let text = |pair: &KeyValue| (pair.key.to_string(), pair.value.to_string());
-        Point { attributes: attributes.map(text).collect(), value }
+        let mut point = Point { attributes: BTreeMap::new(), types: BTreeMap::new(), value };
+        for pair in attributes {
+            point.attributes.insert(pair.key.to_string(), pair.value.to_string());
+            point.types.insert(pair.key.to_string(), type_of(&pair.value).to_owned());
+        }
+        point
+    }
+}
+
+impl std::fmt::Display for Instrument {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Instrument::Counter => "counter",
+            Instrument::UpDownCounter => "updowncounter",
+            Instrument::Gauge => "gauge",
+            Instrument::Histogram => "histogram",
+        })
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        Value::I64(_) => "int",
+        Value::F64(_) => "double",
+        Value::String(_) => "string",
+        Value::Array(Array::Bool(_)) => "boolean[]",
+        Value::Array(Array::I64(_)) => "int[]",
+        Value::Array(Array::F64(_)) => "double[]",
+        Value::Array(Array::String(_)) => "string[]",
+        _ => "any",
     }
 }

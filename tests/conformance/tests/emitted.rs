@@ -1,0 +1,139 @@
+//! What is really emitted is what is declared, on this machine and on the recorded one in
+//! `crates/otel-vitals-host/tests/fixtures/full`.
+
+use conformance::{Declaration, Emitted, Metric, assert_none};
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::MeterProvider as _;
+use otel_vitals_core::SourceContext;
+use otel_vitals_host::HostOptions;
+use otel_vitals_runtime::ProcessOptions;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use test_harness::InMemory;
+
+/// Longer than one collection, so that all instruments of a group see one reading, and short enough for shares of
+/// the time between two readings to appear at the second collection.
+const FRESHNESS: Duration = Duration::from_millis(20);
+
+/// Only here is all emitted that is declared; what other systems emit must still be as declared.
+const ALL: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
+
+/// How long rare values may take to appear.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Whether the collecting crates emit it themselves; the export pipeline's own metrics need a pipeline that exports.
+fn is_collected(metric: &Metric) -> bool {
+    !metric.name.starts_with("otel.sdk.")
+}
+
+fn recorded_machine() -> PathBuf {
+    conformance::root().join("crates/otel-vitals-host/tests/fixtures/full")
+}
+
+fn every_process_option() -> ProcessOptions {
+    let mut options = ProcessOptions::default();
+    options.cpu_utilization = true;
+    options.memory_utilization = true;
+    options.signals_pending = true;
+    options.disk_operations = true;
+    options
+}
+
+fn every_host_option() -> HostOptions {
+    let mut options = HostOptions::default();
+    options.cpu.utilization = true;
+    options.cpu.frequency = true;
+    options.memory.limit = true;
+    options.memory.shared = true;
+    options.memory.hugepages = true;
+    options.disk.limit = true;
+    options.filesystem.limit = true;
+    options.filesystem.network = true;
+    options
+}
+
+/// A pipeline in memory that watches what the options say, in the scopes that otel-vitals gives them.
+fn watch(process: &ProcessOptions, host: &HostOptions) -> InMemory {
+    let pipeline = InMemory::new();
+    let own = InstrumentationScope::builder("otel-vitals")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(otel_vitals_core::SCHEMA_URL)
+        .build();
+    let provider = pipeline.provider();
+    let context = SourceContext::new(&provider.meter_with_scope(own), FRESHNESS);
+    otel_vitals_runtime::register(
+        &provider.meter_with_scope(otel_vitals_runtime::scope()),
+        &context,
+        process,
+    );
+    otel_vitals_host::register(&provider.meter_with_scope(otel_vitals_host::scope()), &context, host);
+    pipeline
+}
+
+/// Collects from all of `pipelines` until everything that `expected` chooses has been there, or too long; where not
+/// all is emitted, twice.
+fn collect<'a>(
+    declaration: &'a Declaration,
+    pipelines: &[InMemory],
+    expected: impl Fn(&Metric) -> bool,
+) -> Emitted<'a> {
+    let started = Instant::now();
+    let mut emitted = Emitted::new(declaration);
+    for round in 1.. {
+        for pipeline in pipelines {
+            emitted.add(&pipeline.collect());
+        }
+        let is_done = if ALL { emitted.missing(&expected).is_empty() } else { round == 2 };
+        if is_done || started.elapsed() > DEADLINE {
+            break;
+        }
+        std::thread::sleep(2 * FRESHNESS);
+    }
+    emitted
+}
+
+#[test]
+fn with_everything_on_all_that_is_declared_is_emitted_and_conforms() {
+    let declaration = Declaration::load().unwrap();
+    let process = every_process_option();
+    let here = watch(&process, &every_host_option());
+    let mut options = every_host_option();
+    options.root_path = Some(recorded_machine());
+    options.cpu.per_core = true;
+    let recorded = watch(&process, &options);
+
+    let emitted = collect(&declaration, &[here, recorded], is_collected);
+    assert_none(&emitted.violations());
+    if ALL {
+        assert_none(&emitted.missing(is_collected));
+    }
+}
+
+#[test]
+fn by_default_all_that_has_no_option_is_emitted_and_nothing_else() {
+    let declaration = Declaration::load().unwrap();
+    let has_option = |metric: &Metric| {
+        let notes = declaration.notes.metric(&metric.name);
+        notes.is_some_and(|(_, notes)| notes.option.is_some())
+    };
+    // Not all sources are on by default, so our own metrics lack some of their values here.
+    let is_expected = |metric: &Metric| {
+        is_collected(metric) && !has_option(metric) && !metric.name.starts_with("otel_vitals.")
+    };
+    let process = ProcessOptions::default();
+    let here = watch(&process, &HostOptions::default());
+    let mut options = HostOptions::default();
+    options.root_path = Some(recorded_machine());
+    let recorded = watch(&process, &options);
+
+    let emitted = collect(&declaration, &[here, recorded], is_expected);
+    assert_none(&emitted.violations());
+    if ALL {
+        assert_none(&emitted.missing(is_expected));
+    }
+    let names = emitted.names();
+    let optional = declaration.metrics.iter().filter(|metric| has_option(metric));
+    let anyway: Vec<&str> =
+        optional.map(|metric| metric.name.as_str()).filter(|name| names.contains(name)).collect();
+    assert_eq!(anyway, Vec::<&str>::new(), "these are on although the notes name an option for them");
+}
