@@ -4,20 +4,46 @@
 //! Every metric group is a module of its own with the same four parts: a table of what it measures and where
 //! that comes from, a `Reading`, `read`, and `register`. No group knows another, none walks all processes or all
 //! sockets, and none allocates after warm-up.
+//!
+//! That is Linux. Elsewhere the module `portable` shows a smaller set by way of the crate `sysinfo`.
 
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu_frequency;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu_time;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu_topology;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod disk;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod filesystem;
+mod filter;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod kernel_stat;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod load;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod memory;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod memory_hugepages;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod mounts;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod network;
 mod options;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod paging;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod paging_swap;
+#[cfg(any(not(target_os = "linux"), otel_vitals_portable))]
+mod portable;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod processes;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod roots;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod uptime;
 
 pub use options::{
@@ -28,7 +54,6 @@ pub use options::{
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::Meter;
 use otel_vitals_core::{SCHEMA_URL, SourceContext};
-use roots::Roots;
 
 /// The instrumentation scope of everything in this crate.
 #[must_use]
@@ -41,7 +66,15 @@ pub fn scope() -> InstrumentationScope {
 
 /// Declares the instruments of the groups that `options` turns on.
 pub fn register(meter: &Meter, context: &SourceContext, options: &HostOptions) {
-    let roots = Roots::new(options.root_path.as_deref());
+    #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+    register_rooms(meter, context, options);
+    #[cfg(any(not(target_os = "linux"), otel_vitals_portable))]
+    portable::register(meter, context, options);
+}
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+fn register_rooms(meter: &Meter, context: &SourceContext, options: &HostOptions) {
+    let roots = roots::Roots::new(options.root_path.as_deref());
     if options.cpu.enabled || options.processes.enabled {
         let stat = kernel_stat::source(context, &roots, options.cpu.per_core);
         if options.cpu.enabled {
@@ -61,6 +94,15 @@ pub fn register(meter: &Meter, context: &SourceContext, options: &HostOptions) {
         paging::register(meter, context, &roots);
         paging_swap::register(meter, context, &roots);
     }
+    if options.disk.enabled {
+        disk::register(meter, context, &roots, &options.disk);
+    }
+    if options.filesystem.enabled {
+        filesystem::register(meter, context, &roots, &options.filesystem);
+    }
+    if options.network.enabled {
+        network::register(meter, context, &roots, &options.network);
+    }
     if options.load.enabled {
         load::register(meter, context, &roots);
     }
@@ -68,3 +110,7 @@ pub fn register(meter: &Meter, context: &SourceContext, options: &HostOptions) {
         uptime::register(meter, context, &roots);
     }
 }
+
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod tests;
