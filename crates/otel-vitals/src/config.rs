@@ -3,17 +3,35 @@
 //! Later wins: the defaults, a YAML file, the `OTEL_*` and `VITALS_*` environment, code. Every key and every
 //! variable is described in `docs/configuration.md`.
 
+mod certificates;
+mod check;
 mod endpoint;
+mod environment;
+mod file;
 mod headers;
+mod reference;
+mod schema;
+mod value;
+mod yaml;
 
 pub use endpoint::Endpoint;
 pub use headers::Headers;
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use otel_vitals_host::HostOptions;
 use otel_vitals_runtime::ProcessOptions;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{ConfigError, Found, Origin, Problem};
+use environment::{CONFIG_FILE, Environment};
+
+/// The file that is read when nobody names one and it is there.
+const DEFAULT_FILE: &str = "vitals.yaml";
+
+/// Where the value of a key came from, by its path.
+type Origins = BTreeMap<String, Origin>;
 
 /// What to measure, how often, and where to send it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +47,92 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Where and how to send it over OTLP.
     pub otlp: OtlpConfig,
+}
+
+impl Config {
+    /// The configuration of this process: the file that `VITALS_CONFIG` names, or else `vitals.yaml` in the current
+    /// folder when it is there, and the environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is wrong with either.
+    pub fn load() -> Result<Self, ConfigError> {
+        Self::load_file(None)
+    }
+
+    /// As [`load`](Config::load), with `file`, which must be there, instead of the file that would be found.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is wrong with the file or the environment.
+    pub fn load_file(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_from(file, std::env::vars_os())
+    }
+
+    /// As [`load_file`](Config::load_file), with `variables` as the whole environment.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let variables = [("OTEL_METRIC_EXPORT_INTERVAL", "5000"), ("VITALS_METRICS_HOST_DISK", "false")];
+    /// let config = otel_vitals::Config::load_from(None, variables)?;
+    /// assert_eq!(config.metrics.interval, Duration::from_secs(5));
+    /// assert!(!config.metrics.host.disk.enabled);
+    /// # Ok::<(), otel_vitals::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing that is wrong with the file or the variables.
+    pub fn load_from<N, V>(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, ConfigError>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let environment = Environment::new(variables);
+        let config = Self::layered(file, Path::new(DEFAULT_FILE), &environment)?;
+        for (variable, nearest) in environment.unknown() {
+            tracing::warn!(target: "otel_vitals", variable, nearest, "an environment variable that nothing reads");
+        }
+        Ok(config)
+    }
+
+    /// The defaults, the file, and the environment over it.
+    fn layered(
+        file: Option<&Path>,
+        default_file: &Path,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Config::default();
+        let mut origins = Origins::new();
+        if let Some((path, named_by)) = choose_file(file, default_file, environment) {
+            let text = file::text(&path).map_err(|error| {
+                let found = Found::File { path: path.clone(), reason: format!("cannot be read: {error}") };
+                let problem = Problem::Wrong { found, expected: "a configuration file".to_owned() };
+                ConfigError::new(named_by, None, problem)
+            })?;
+            file::apply(&path, &text, environment, &mut config, &mut origins)?;
+        }
+        environment.apply(&mut config, &mut origins)?;
+        config.validate_from(&origins)?;
+        Ok(config)
+    }
+}
+
+/// The file to read and who names it. The default file need not be there, but when it is it must be readable.
+fn choose_file(
+    file: Option<&Path>,
+    default_file: &Path,
+    environment: &Environment,
+) -> Option<(PathBuf, Origin)> {
+    if let Some(file) = file {
+        return Some((file.to_owned(), Origin::Code));
+    }
+    if let Some(file) = environment.get(CONFIG_FILE) {
+        return Some((file.into(), Origin::Variable(CONFIG_FILE.to_owned())));
+    }
+    let there = std::fs::symlink_metadata(default_file).is_ok();
+    let origin = Origin::File { path: default_file.to_owned(), line: None };
+    there.then(|| (default_file.to_owned(), origin))
 }
 
 /// Which service this is.
@@ -146,9 +250,10 @@ impl Default for OtlpConfig {
 #[non_exhaustive]
 pub enum Protocol {
     /// `grpc`.
-    #[default]
+    #[cfg_attr(any(feature = "grpc", not(feature = "http")), default)]
     Grpc,
-    /// `http/protobuf`.
+    /// `http/protobuf`; the default of a build that leaves gRPC out.
+    #[cfg_attr(all(feature = "http", not(feature = "grpc")), default)]
     HttpProtobuf,
     /// `http/json`.
     HttpJson,

@@ -1,8 +1,11 @@
 //! What can go wrong for the caller.
 
-use std::fmt;
+mod config_error;
+
+pub use config_error::ConfigError;
+pub(crate) use config_error::{Found, Origin, Problem};
+
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why the start, a flush or a shutdown failed.
@@ -55,57 +58,27 @@ pub enum Error {
     Stopped,
 }
 
-/// A wrong configuration: where it is, what is there, and what was expected.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ConfigError(Box<Details>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Details {
-    origin: Origin,
-    key: Option<String>,
-    problem: Problem,
-}
-
-/// Where a piece of configuration came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    File { path: PathBuf, line: Option<usize> },
-    Variable(String),
-    Code,
-}
-
-/// What is wrong with it. No text in here holds a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Problem {
-    /// Text that stands for the value, unless it is secret, and what it should have been.
-    Value { found: String, secret: bool, expected: String },
-}
-
-impl ConfigError {
-    pub(crate) fn new(origin: Origin, key: Option<String>, problem: Problem) -> Self {
-        ConfigError(Box::new(Details { origin, key, problem }))
+/// What a build without some features cannot do. [`Config::validate`](crate::Config::validate) says so first.
+#[cfg(not(all(feature = "grpc", feature = "http", feature = "gzip", feature = "tls")))]
+impl Error {
+    #[cfg(not(all(feature = "grpc", feature = "http")))]
+    pub(crate) fn missing_feature(protocol: crate::config::Protocol) -> Self {
+        Self::left_out("otlp.protocol", &format!("{protocol:?}"), "grpc or http")
     }
 
-    /// The file, if it is in one.
-    #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        match &self.0.origin {
-            Origin::File { path, .. } => Some(path),
-            _ => None,
-        }
+    #[cfg(not(feature = "gzip"))]
+    pub(crate) fn no_gzip() -> Self {
+        Self::left_out("otlp.compression", "gzip", "gzip")
     }
-}
 
-impl std::error::Error for ConfigError {}
-
-impl fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn no_tls() -> Self {
+        Self::left_out("otlp.endpoint", "https", "tls")
     }
-}
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+    fn left_out(key: &str, found: &str, feature: &str) -> Self {
+        let expected = format!("a build of otel-vitals with its feature {feature}");
+        let problem = Problem::Wrong { found: Found::text(found), expected };
+        Error::Config(ConfigError::new(Origin::Code, Some(key), problem))
     }
 }

@@ -4,8 +4,6 @@ use opentelemetry_otlp::{MetricExporter, WithExportConfig as _};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
-#[cfg(feature = "tls")]
-use std::path::Path;
 use std::time::Duration;
 
 use super::reader::{Failure, Outcome};
@@ -165,12 +163,11 @@ mod grpc {
         use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
         let mut tls = ClientTlsConfig::new();
-        tls = match read(config.certificate.as_deref())? {
+        tls = match config.read_certificate()? {
             Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
             None => tls.with_native_roots(),
         };
-        let client = (read(config.client_certificate.as_deref())?, read(config.client_key.as_deref())?);
-        if let (Some(certificate), Some(key)) = client {
+        if let Some((certificate, key)) = config.read_identity()? {
             tls = tls.identity(Identity::from_pem(certificate, key));
         }
         builder.tls_config(tls).map_err(|error| refused(endpoint, &error))
@@ -199,15 +196,6 @@ fn endpoint(config: &OtlpConfig) -> Result<http::Uri, Error> {
 
 #[cfg(not(feature = "tls"))]
 pub(super) const NO_TLS: &str = "an https endpoint needs the feature `tls` of otel-vitals";
-
-/// The file at `path`, if there is one to read. That it can be read was checked with the configuration.
-#[cfg(feature = "tls")]
-pub(super) fn read(path: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| Error::Start { what: "TLS, for want of a PEM file", source })
-    };
-    path.map(read).transpose()
-}
 
 fn is_https(endpoint: &http::Uri) -> bool {
     endpoint.scheme() == Some(&http::uri::Scheme::HTTPS)

@@ -5,7 +5,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-use super::otlp::read;
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
@@ -17,8 +16,7 @@ pub(super) fn client(config: &OtlpConfig, encrypted: bool) -> Result<ClientConfi
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?
         .with_root_certificates(roots);
-    let client = (read(config.client_certificate.as_deref())?, read(config.client_key.as_deref())?);
-    let (Some(certificate), Some(key)) = client else {
+    let Some((certificate, key)) = config.read_identity()? else {
         return Ok(builder.with_no_client_auth());
     };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate).collect();
@@ -31,7 +29,7 @@ pub(super) fn client(config: &OtlpConfig, encrypted: bool) -> Result<ClientConfi
 
 fn roots(config: &OtlpConfig) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    match read(config.certificate.as_deref())? {
+    match config.read_certificate()? {
         Some(pem) => {
             for certificate in CertificateDer::pem_slice_iter(&pem) {
                 let added = certificate

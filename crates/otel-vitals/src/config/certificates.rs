@@ -1,0 +1,104 @@
+//! Certificates and keys: PEM files that are read before anything starts.
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::Path;
+
+use super::check::Complaint;
+use super::{OtlpConfig, file};
+use crate::error::{ConfigError, Found};
+
+const MAX_SIZE: u64 = 1024 * 1024;
+
+/// What a PEM file must have in it.
+#[derive(Clone, Copy)]
+enum Content {
+    Certificates,
+    Key,
+}
+
+impl OtlpConfig {
+    /// The certificate authorities in [`certificate`](OtlpConfig::certificate), as PEM.
+    pub(crate) fn read_certificate(&self) -> Result<Option<Vec<u8>>, ConfigError> {
+        self.authorities().map_err(Complaint::in_code)
+    }
+
+    /// The client certificate and its key, as PEM.
+    pub(crate) fn read_identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, ConfigError> {
+        self.identity().map_err(Complaint::in_code)
+    }
+
+    pub(super) fn authorities(&self) -> Result<Option<Vec<u8>>, Complaint> {
+        let read = |path| read(path, "otlp.certificate", Content::Certificates);
+        self.certificate.as_deref().map(read).transpose()
+    }
+
+    pub(super) fn identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Complaint> {
+        const CERTIFICATE: &str = "otlp.client_certificate";
+        const KEY: &str = "otlp.client_key";
+        let alone = |key, path: &Path, other: &str| Complaint {
+            key,
+            found: Found::File { path: path.to_owned(), reason: "is alone".to_owned() },
+            expected: format!("{other} as well"),
+        };
+        match (self.client_certificate.as_deref(), self.client_key.as_deref()) {
+            (None, None) => Ok(None),
+            (Some(certificate), None) => Err(alone(CERTIFICATE, certificate, KEY)),
+            (None, Some(key)) => Err(alone(KEY, key, CERTIFICATE)),
+            (Some(certificate), Some(key)) => {
+                let certificate = read(certificate, CERTIFICATE, Content::Certificates)?;
+                Ok(Some((certificate, read(key, KEY, Content::Key)?)))
+            }
+        }
+    }
+}
+
+fn read(path: &Path, key: &'static str, content: Content) -> Result<Vec<u8>, Complaint> {
+    let complaint = |reason: String| Complaint {
+        key,
+        found: Found::File { path: path.to_owned(), reason },
+        expected: match content {
+            Content::Certificates => "a PEM file with certificates".to_owned(),
+            Content::Key => "a PEM file with a private key".to_owned(),
+        },
+    };
+    let pem = file::read(path, MAX_SIZE).map_err(|error| complaint(format!("cannot be read: {error}")))?;
+    let outcome = match content {
+        Content::Certificates => certificates(&pem),
+        Content::Key => key_in(&pem),
+    };
+    outcome.map(|()| pem).map_err(|reason| complaint(reason.to_owned()))
+}
+
+fn certificates(pem: &[u8]) -> Result<(), &'static str> {
+    let mut found = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        certificate.map_err(|_| "has a broken section")?;
+        found += 1;
+    }
+    if found == 0 { Err("has no certificate in it") } else { Ok(()) }
+}
+
+/// Says nothing of what it finds: a key has no place in a message.
+fn key_in(pem: &[u8]) -> Result<(), &'static str> {
+    PrivateKeyDer::from_pem_slice(pem).map(drop).map_err(|_| "has no private key in it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn pem_is_recognised() {
+        assert_eq!(certificates(CERTIFICATE), Ok(()));
+        assert_eq!(certificates(&[CERTIFICATE, CERTIFICATE].concat()), Ok(()));
+        assert_eq!(key_in(KEY), Ok(()));
+        assert_eq!(certificates(KEY), Err("has no certificate in it"));
+        assert_eq!(certificates(b"\x30\x82\x01"), Err("has no certificate in it"));
+        assert_eq!(certificates(b"-----BEGIN CERTIFICATE-----\n!"), Err("has a broken section"));
+        assert_eq!(key_in(CERTIFICATE), Err("has no private key in it"));
+    }
+}

@@ -1,0 +1,138 @@
+//! What a configuration must be as a whole, wherever its parts came from.
+
+use super::schema::{self, Field, Kind};
+use super::{Compression, Config, Endpoint, ExporterKind, Origins, Protocol, value};
+use crate::error::{ConfigError, Found, Origin, Problem};
+
+/// A value that does not do.
+pub(super) struct Complaint {
+    pub(super) key: &'static str,
+    pub(super) found: Found,
+    pub(super) expected: String,
+}
+
+impl Complaint {
+    pub(super) fn new(key: &'static str, found: Found, expected: impl Into<String>) -> Self {
+        Complaint { key, found, expected: expected.into() }
+    }
+
+    /// The error of a value that code has set.
+    pub(super) fn in_code(self) -> ConfigError {
+        self.at(Origin::Code)
+    }
+
+    fn at(self, origin: Origin) -> ConfigError {
+        let problem = Problem::Wrong { found: self.found, expected: self.expected };
+        ConfigError::new(origin, Some(self.key), problem)
+    }
+}
+
+impl Config {
+    /// Finds what is wrong with values that code has set: times out of range, an endpoint that is none,
+    /// certificates that cannot be read.
+    ///
+    /// A start does this by itself.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that does not do.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.fields().map_err(|(key, problem)| ConfigError::new(Origin::Code, Some(&key), problem))?;
+        self.check().map_err(Complaint::in_code)
+    }
+
+    /// The same for what has been set field by field already, from where `origins` says.
+    pub(super) fn validate_from(&self, origins: &Origins) -> Result<(), ConfigError> {
+        self.check().map_err(|complaint| {
+            let origin = origins.get(complaint.key).cloned().unwrap_or(Origin::Code);
+            complaint.at(origin)
+        })
+    }
+
+    /// Field by field, what a file or the environment could not have set.
+    fn fields(&self) -> Result<(), (String, Problem)> {
+        let mut config = self.clone();
+        for entry in schema::entries() {
+            let Kind::Field(field) = entry.kind else { continue };
+            let wrong = match field {
+                Field::Time(at, span) => {
+                    Some(*at(&mut config)).filter(|time| !span.contains(*time)).map(|time| {
+                        (Found::text(&humantime::format_duration(time).to_string()), span.expected())
+                    })
+                }
+                Field::Text(at) => at(&mut config)
+                    .as_deref()
+                    .filter(|text| text.trim().is_empty())
+                    .map(|text| (Found::text(text), value::Expected::new("text that is not empty"))),
+                Field::Headers => config
+                    .otlp
+                    .headers
+                    .iter()
+                    .find_map(|(name, value)| value::check_header(name, value).err())
+                    .map(|expected| (Found::Secret, expected)),
+                _ => None,
+            };
+            if let Some((found, expected)) = wrong {
+                return Err((entry.path, Problem::Wrong { found, expected: expected.0 }));
+            }
+        }
+        Ok(())
+    }
+
+    /// What only shows in the whole. What nothing will use is not looked at.
+    fn check(&self) -> Result<(), Complaint> {
+        if self.disabled {
+            return Ok(());
+        }
+        if let Some(root) = self.metrics.host.root_path.as_deref().filter(|root| !root.is_dir()) {
+            let reason = "is no folder that can be read".to_owned();
+            let found = Found::File { path: root.to_owned(), reason };
+            let expected = "the folder that the host's file system is mounted under";
+            return Err(Complaint::new("metrics.host.root_path", found, expected));
+        }
+        if self.metrics.exporters.contains(&ExporterKind::Otlp) {
+            self.check_features()?;
+            self.check_endpoint()?;
+            self.otlp.authorities()?;
+            self.otlp.identity()?;
+        }
+        Ok(())
+    }
+
+    fn check_features(&self) -> Result<(), Complaint> {
+        let (protocol, feature, there) = match self.otlp.protocol {
+            Protocol::Grpc => ("grpc", "grpc", cfg!(feature = "grpc")),
+            Protocol::HttpProtobuf => ("http/protobuf", "http", cfg!(feature = "http")),
+            Protocol::HttpJson => ("http/json", "http", cfg!(feature = "http")),
+        };
+        let missing = |key, found, feature: &str| {
+            let expected = format!("a build of otel-vitals with its feature {feature}");
+            Err(Complaint::new(key, Found::text(found), expected))
+        };
+        if !there {
+            return missing("otlp.protocol", protocol, feature);
+        }
+        if self.otlp.compression == Compression::Gzip && !cfg!(feature = "gzip") {
+            return missing("otlp.compression", "gzip", "gzip");
+        }
+        let url = self.otlp.url();
+        if url.starts_with("https:") && !cfg!(feature = "tls") {
+            return missing(self.endpoint_key(), &super::endpoint::shown(&url), "tls");
+        }
+        Ok(())
+    }
+
+    fn check_endpoint(&self) -> Result<(), Complaint> {
+        let Some(Endpoint::Base(text) | Endpoint::Exact(text)) = &self.otlp.endpoint else { return Ok(()) };
+        self.otlp.check_url().map_err(|expected| {
+            Complaint::new(self.endpoint_key(), Found::text(&super::endpoint::shown(text)), expected)
+        })
+    }
+
+    /// The key that the endpoint was set by.
+    fn endpoint_key(&self) -> &'static str {
+        match self.otlp.endpoint {
+            Some(Endpoint::Exact(_)) => "otlp.metrics_endpoint",
+            Some(Endpoint::Base(_)) | None => "otlp.endpoint",
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The configuration file.
+
+use std::collections::HashMap;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::environment::Environment;
+use super::reference::{self, Broken};
+use super::schema::{self, Field, Given, Key, Kind, Shape};
+use super::value::{self, Choice as _, Expected};
+use super::yaml::{self, Content, Node, Pair};
+use super::{Config, Origins};
+use crate::error::{ConfigError, Found, Origin, Problem};
+
+/// A configuration is a page; this is a book.
+const MAX_SIZE: u64 = 64 * 1024;
+
+/// Reads `path` whole, at most `limit` bytes of it. Only a regular file: another kind may never end.
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let file = std::fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("it is larger than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// The text of the configuration file `path`.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path, MAX_SIZE)?).map_err(|_| io::Error::other("it is not UTF-8"))
+}
+
+/// Applies `text`, which is the file `path`.
+pub(super) fn apply(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+    config: &mut Config,
+    origins: &mut Origins,
+) -> Result<(), ConfigError> {
+    let mut walk = Walk { file: path, environment, config, origins };
+    match yaml::parse(text) {
+        Ok(document) => walk.section(schema::ROOT, "", &document),
+        Err(fault) => Err(walk.error(fault.line, "", Problem::Syntax { reason: fault.reason })),
+    }
+}
+
+/// The way through the document along the schema.
+struct Walk<'a> {
+    file: &'a Path,
+    environment: &'a Environment,
+    config: &'a mut Config,
+    origins: &'a mut Origins,
+}
+
+impl Walk<'_> {
+    fn section(&mut self, keys: &'static [Key], path: &str, node: &Node) -> Result<(), ConfigError> {
+        let pairs = match &node.content {
+            Content::Null => return Ok(()),
+            Content::Map(pairs) => pairs,
+            _ => return Err(self.wrong(path, node, Expected::new("a map of keys"))),
+        };
+        self.unique(path, pairs)?;
+        for pair in pairs {
+            if !keys.iter().any(|key| key.name == pair.key) {
+                let nearest = schema::nearest(path, keys, &pair.key);
+                let key = schema::join(path, &pair.key);
+                return Err(self.error(pair.line, &key, Problem::Unknown { nearest }));
+            }
+        }
+        // In the order of the schema, because of two keys for one field the later wins.
+        for key in keys {
+            if let Some(pair) = pairs.iter().find(|pair| pair.key == key.name) {
+                self.key(key, &schema::join(path, key.name), pair)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: &'static Key, path: &str, pair: &Pair) -> Result<(), ConfigError> {
+        match (&key.kind, &pair.value.content) {
+            (Kind::Later, _) => Err(self.error(pair.line, path, Problem::Later)),
+            (Kind::Group(keys), Content::Scalar(text)) => {
+                let text = self.resolve(path, &pair.value, text)?;
+                let expected =
+                    |_| self.wrong(path, &pair.value, Expected::new("true, false or a map of keys"));
+                let on = bool::parse(&text).map_err(expected)?;
+                schema::switch_group(keys, self.config, on);
+                Ok(())
+            }
+            (Kind::Section(keys) | Kind::Group(keys), _) => self.section(keys, path, &pair.value),
+            (Kind::Field(field), _) => self.field(field, path, &pair.value),
+        }
+    }
+
+    fn field(&mut self, field: &'static Field, path: &str, node: &Node) -> Result<(), ConfigError> {
+        let given = self.given(field, path, node)?;
+        let outcome = given.and_then(|given| field.set(self.config, given));
+        outcome.map_err(|expected| match node.content {
+            Content::Scalar(_) | Content::Map(_) if field.is_secret() => {
+                self.wrong_as(path, node, Found::Secret, expected)
+            }
+            _ => self.wrong(path, node, expected),
+        })?;
+        let origin = Origin::File { path: self.file.to_owned(), line: Some(node.line) };
+        self.origins.insert(path.to_owned(), origin);
+        Ok(())
+    }
+
+    /// The value of `node` in the shape that `field` takes. The outer error is about a reference, the inner one
+    /// about the value.
+    fn given(&self, field: &Field, path: &str, node: &Node) -> Result<Result<Given, Expected>, ConfigError> {
+        let given = match (field.shape(), &node.content) {
+            (Shape::One, Content::Scalar(text)) => Ok(Given::One(self.resolve(path, node, text)?)),
+            (Shape::Many, Content::Scalar(text)) => {
+                Ok(Given::Many(value::list(&self.resolve(path, node, text)?)))
+            }
+            (Shape::Pairs, Content::Scalar(text)) => {
+                value::pairs(&self.resolve(path, node, text)?).map(Given::Pairs)
+            }
+            (Shape::Many, Content::List(items)) => {
+                let mut names = Vec::with_capacity(items.len());
+                for item in items {
+                    match &item.content {
+                        Content::Scalar(text) => names.push(self.resolve(path, item, text)?),
+                        _ => return Err(self.wrong(path, item, field.expected())),
+                    }
+                }
+                Ok(Given::Many(names))
+            }
+            (Shape::Pairs, Content::Map(map)) => {
+                self.unique(path, map)?;
+                let mut pairs = Vec::with_capacity(map.len());
+                for Pair { key, value, .. } in map {
+                    let path = schema::join(path, key);
+                    match &value.content {
+                        Content::Scalar(text) => {
+                            pairs.push((key.clone(), self.resolve(&path, value, text)?));
+                        }
+                        _ => return Err(self.wrong(&path, value, Expected::new("text"))),
+                    }
+                }
+                Ok(Given::Pairs(pairs))
+            }
+            _ => Err(field.expected()),
+        };
+        Ok(given)
+    }
+
+    /// `text` with what it refers to.
+    fn resolve(&self, path: &str, node: &Node, text: &str) -> Result<String, ConfigError> {
+        match reference::resolve(text, self.environment) {
+            Ok(None) => Ok(text.to_owned()),
+            Ok(Some(resolved)) => Ok(resolved),
+            Err(Broken::Unset(variable)) => Err(self.error(node.line, path, Problem::Unset { variable })),
+            Err(Broken::NotText(name)) => {
+                let expected = Expected(format!("UTF-8 in the environment variable {name}"));
+                Err(self.wrong_as(path, node, Found::Secret, expected))
+            }
+            Err(Broken::Syntax) => {
+                let expected = "${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign";
+                Err(self.wrong_as(path, node, Found::Secret, Expected::new(expected)))
+            }
+        }
+    }
+
+    fn unique(&self, path: &str, pairs: &[Pair]) -> Result<(), ConfigError> {
+        let mut lines = HashMap::with_capacity(pairs.len());
+        for Pair { key, line, .. } in pairs {
+            if let Some(first_line) = lines.insert(key, *line) {
+                return Err(self.error(*line, &schema::join(path, key), Problem::Twice { first_line }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the value as it is written: what a reference stands for stays hidden.
+    fn wrong(&self, path: &str, node: &Node, expected: Expected) -> ConfigError {
+        let found = match &node.content {
+            Content::Scalar(text) => Found::text(text),
+            other => Found::Shape(other.shape()),
+        };
+        self.wrong_as(path, node, found, expected)
+    }
+
+    fn wrong_as(&self, path: &str, node: &Node, found: Found, expected: Expected) -> ConfigError {
+        self.error(node.line, path, Problem::Wrong { found, expected: expected.0 })
+    }
+
+    fn error(&self, line: usize, path: &str, problem: Problem) -> ConfigError {
+        let origin = Origin::File { path: self.file.to_owned(), line: Some(line) };
+        ConfigError::new(origin, (!path.is_empty()).then_some(path), problem)
+    }
+}
