@@ -166,7 +166,7 @@ mod tests {
             ("ftp://c", grpc),
             ("http://", grpc),
             ("http:// c", grpc),
-            ("unix:/x", grpc),
+            ("unix:/x", port),
             ("http://:4317", grpc),
             ("http://[::1", grpc),
             ("http://c:", port),
