@@ -1,0 +1,58 @@
+//! otel-vitals in one minute: the one call that a service needs, and a look at what it sends.
+//!
+//! `cargo run --release -p quickstart`
+
+mod arguments;
+mod arrivals;
+mod receiver;
+mod show;
+mod table;
+mod units;
+mod work;
+
+use arguments::Arguments;
+use receiver::Receiver;
+use show::Event;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+fn main() -> ExitCode {
+    arguments::run(quickstart)
+}
+
+fn quickstart(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (sender, events) = mpsc::channel();
+    let receiver = listen(sender)?;
+
+    // This is all: from here on, process and host metrics are on their way. A service that is configured by its
+    // environment or by vitals.yaml writes `otel_vitals::init()?`.
+    let vitals = otel_vitals::Vitals::builder()
+        .service_name("quickstart")
+        .configure(receiver.unless_configured(arguments.interval))
+        .start()?;
+
+    // Instruments of one's own go the same way.
+    work::start(vitals.meter_provider())?;
+
+    if vitals.config().otlp.url() == receiver.endpoint() {
+        show::arrivals(&events, receiver.endpoint(), arguments)?;
+    } else {
+        show::outcomes(&events, &vitals, arguments)?;
+    }
+
+    // The last export, bounded in time.
+    vitals.shutdown()?;
+    Ok(())
+}
+
+fn listen(events: mpsc::Sender<Event>) -> Result<Receiver, Box<dyn Error>> {
+    let stop = events.clone();
+    ctrlc::set_handler(move || {
+        let _ = stop.send(Event::Stop);
+    })?;
+    // Sending fails when the program is about to end and nobody looks any more.
+    Ok(Receiver::start(move |export| {
+        let _ = events.send(Event::Arrived(export));
+    })?)
+}
