@@ -44,11 +44,17 @@ pub(crate) fn run(program: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(stderr, "quickstart: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whoever reads what we write, such as `head`, has seen enough.
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[derive(Debug, PartialEq)]
