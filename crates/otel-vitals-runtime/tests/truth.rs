@@ -109,7 +109,10 @@ fn stat_field(position: usize) -> f64 {
 
 /// The lines `key: value` of a file; values up to the first blank.
 fn entries(path: &str) -> BTreeMap<String, f64> {
-    let text = fs::read_to_string(path).unwrap();
+    parsed(&fs::read_to_string(path).unwrap())
+}
+
+fn parsed(text: &str) -> BTreeMap<String, f64> {
     let entry = |line: &str| {
         let (key, value) = line.split_once(':')?;
         Some((key.to_owned(), value.split_whitespace().next()?.parse().ok()?))
@@ -180,33 +183,45 @@ fn cpu_utilization_is_the_time_used_between_two_readings() {
 #[test]
 fn context_switches_are_those_of_all_threads_that_ever_were() {
     let subject = Subject::new();
+    let of = |status: &str| {
+        let status = parsed(status);
+        [status["voluntary_ctxt_switches"], status["nonvoluntary_ctxt_switches"]]
+    };
     let live = || {
         let mut sum = [0.0; 2];
         for task in fs::read_dir("/proc/self/task").unwrap() {
-            let status = entries(task.unwrap().path().join("status").to_str().unwrap());
-            sum[0] += status["voluntary_ctxt_switches"];
-            sum[1] += status["nonvoluntary_ctxt_switches"];
+            // A thread may have exited since it was listed.
+            if let Ok(status) = fs::read_to_string(task.unwrap().path().join("status")) {
+                let task = of(&status);
+                sum = [sum[0] + task[0], sum[1] + task[1]];
+            }
         }
         sum
     };
-    let kind = |kind| [("process.context_switch.type", kind)];
+    let seen = || {
+        let collection = subject.collect();
+        ["voluntary", "involuntary"].map(|kind| {
+            collection.value("process.context_switches", &[("process.context_switch.type", kind)]).unwrap()
+        })
+    };
 
     let at_least = live();
-    let before = subject.value("process.context_switches", &kind("voluntary"));
-    assert!(before >= at_least[0], "{before} {at_least:?}");
-    let switched = std::thread::spawn(|| {
-        for _ in 0..200 {
+    let before = seen();
+    let exited = std::thread::spawn(move || {
+        let own = || of(&fs::read_to_string("/proc/thread-self/status").unwrap());
+        // A sleep whose end comes before it has begun is no switch, hence the count.
+        wait_until("200 voluntary switches", || {
             std::thread::sleep(Duration::from_micros(10));
-        }
-        entries("/proc/thread-self/status")["voluntary_ctxt_switches"]
+            own()[0] >= 200.0
+        });
+        own()
     });
-    let switched = switched.join().unwrap();
-    assert!(switched >= 200.0, "{switched}");
-    let after = subject.collect();
-    let voluntary = after.value("process.context_switches", &kind("voluntary")).unwrap();
-    assert!(voluntary >= before + switched, "{before} {switched} {voluntary}");
-    let involuntary = after.value("process.context_switches", &kind("involuntary")).unwrap();
-    assert!(involuntary >= at_least[1], "{involuntary} {at_least:?}");
+    let exited = exited.join().unwrap();
+    let after = seen();
+    for kind in [0, 1] {
+        assert!(before[kind] >= at_least[kind], "{at_least:?} {before:?}");
+        assert!(after[kind] >= before[kind] + exited[kind], "{before:?} {exited:?} {after:?}");
+    }
 }
 
 #[test]
