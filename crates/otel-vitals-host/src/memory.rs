@@ -57,6 +57,13 @@ impl otel_vitals_core::Reading for Reading {
 }
 
 impl Reading {
+    /// Whether everything was read but the cache, which is computed from it, and huge pages.
+    fn is_complete(&self) -> bool {
+        let Reading { total, free, available, buffers, shared, .. } = self;
+        let slab = [&self.slab_reclaimable, &self.slab_unreclaimable];
+        [total, free, available, buffers, shared].into_iter().chain(slab).all(Option::is_some)
+    }
+
     /// Bytes in each of [`STATES`].
     fn usage(&self) -> [Option<u64>; 4] {
         let Reading { total, free, buffers, cached, .. } = *self;
@@ -73,12 +80,14 @@ impl Reading {
     }
 }
 
-fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
+/// `huge_pages` come last in the file, and are looked for only when they are wanted.
+fn read(bytes: &[u8], huge_pages: bool, reading: &mut Reading) -> Result<(), Malformed> {
     let mut faults = Faults::default();
     let mut page_cache = None;
     // Before Linux 2.6.19 nothing is said of slab, and then it is not counted as cache.
     let mut slab_is_told = false;
-    for line in scan::lines(bytes) {
+    // Nothing that is wanted begins with another letter, and most lines do.
+    for line in scan::lines(bytes).filter(|line| matches!(line, [b'M' | b'B' | b'C' | b'S' | b'H', ..])) {
         let mut fields = scan::fields(line);
         let size = match fields.next().unwrap_or_default() {
             b"MemTotal:" => &mut reading.total,
@@ -101,6 +110,9 @@ fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
             }
         };
         *size = faults.keep(bytes_of(&mut fields));
+        if !huge_pages && page_cache.is_some() && reading.is_complete() {
+            break;
+        }
     }
     let slab = if slab_is_told { reading.slab_reclaimable } else { Some(0) };
     reading.cached = page_cache.zip(slab).map(|(page_cache, slab)| page_cache.saturating_add(slab));
@@ -121,9 +133,10 @@ fn bytes_of<'a>(fields: &mut impl Iterator<Item = &'a [u8]>) -> Result<u64, Malf
 }
 
 pub(crate) fn register(meter: &Meter, context: &SourceContext, roots: &Roots, options: &MemoryOptions) {
+    let huge_pages = options.hugepages;
     let mut file = KernelFile::single_record(roots.path("/proc/meminfo"));
     let source = context.source("system.memory", Reading::default(), move |reading: &mut Reading| {
-        file.parse(|bytes| read(bytes, reading))
+        file.parse(|bytes| read(bytes, huge_pages, reading))
     });
     register_states(meter, &source);
     let description = "What new programs could get without swapping, as the kernel estimates it.";

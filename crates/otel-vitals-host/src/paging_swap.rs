@@ -12,6 +12,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 use otel_vitals_core::scan::{self, Faults};
 use otel_vitals_core::{KernelFile, Malformed, SourceContext, Table, signed};
 
+use crate::mounts::unescaped;
 use crate::roots::Roots;
 
 /// What `/proc/swaps` says.
@@ -68,7 +69,8 @@ fn size<'a>(fields: &mut impl Iterator<Item = &'a [u8]>) -> Result<Size, Malform
 
 impl Device {
     fn new(name: &str) -> Self {
-        let device = KeyValue::new("system.device", unescaped(name));
+        let name = String::from_utf8_lossy(&unescaped(name.as_bytes())).into_owned();
+        let device = KeyValue::new("system.device", name);
         let attributes =
             ["used", "free"].map(|state| [KeyValue::new("system.paging.state", state), device.clone()]);
         Device { attributes, size: None }
@@ -119,29 +121,6 @@ fn observe<T>(
             instrument.observe(value, attributes);
         }
     }
-}
-
-/// The kernel writes blanks and the like as `\040`, three octal digits.
-fn unescaped(name: &str) -> String {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        match after.split_at_checked(3).and_then(|(digits, after)| Some((octal(digits)?, after))) {
-            Some((escaped, after)) if *byte == b'\\' => {
-                bytes.push(escaped);
-                rest = after;
-            }
-            _ => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn octal(digits: &[u8]) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?, 8).ok()
 }
 
 #[cfg(test)]
@@ -210,24 +189,11 @@ mod tests {
         assert_eq!(Size { total: 0, used: 0 }.utilization(), None);
     }
 
-    #[test]
-    fn escapes_are_undone_and_what_is_none_is_kept() {
-        for (name, expected) in [
-            (r"/swap\040file\134", r"/swap file\"),
-            (r"\303\251", "é"),
-            (r"\9\04", r"\9\04"),
-            (r"\777\+12", r"\777\+12"),
-            ("/dev/é", "/dev/é"),
-        ] {
-            assert_eq!(unescaped(name), expected);
-        }
-    }
-
     proptest! {
         #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64), name in "[\\\\0-7é ]{0,12}",
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64),
                         text in "Filename\n(/[a-c]{1,2}| |[0-9]{1,30}|\n){0,20}") {
-            let _ = (parsed(&bytes), parsed(text.as_bytes()), unescaped(&name));
+            let _ = (parsed(&bytes), parsed(text.as_bytes()));
         }
     }
 }

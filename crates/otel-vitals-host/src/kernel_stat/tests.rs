@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 const VM: &[u8] = include_bytes!("../../tests/fixtures/linux-6.18-vm/proc/stat");
 const SERVER: &[u8] = include_bytes!("../../tests/fixtures/linux-5.15-server/proc/stat");
+const LINUX_3_10: &[u8] = include_bytes!("../../tests/fixtures/linux-3.10/proc/stat");
 const OLD: &[u8] = include_bytes!("../../tests/fixtures/linux-2.6.9/proc/stat");
 const GVISOR: &[u8] = include_bytes!("../../tests/fixtures/gvisor/proc/stat");
 const FULL: &[u8] = include_bytes!("../../tests/fixtures/full/proc/stat");
@@ -23,7 +24,7 @@ fn line(text: &[u8], key: &str) -> Vec<u64> {
 
 #[test]
 fn counts_of_every_kernel_are_read() {
-    for (text, online) in [(VM, 2), (SERVER, 128), (OLD, 2), (FULL, 4)] {
+    for (text, online) in [(VM, 2), (SERVER, 128), (LINUX_3_10, 1), (OLD, 2), (FULL, 4)] {
         let (reading, outcome) = parsed(text, Detail::Machine);
         assert_eq!(outcome, Ok(()));
         assert_eq!(reading.online, Some(online));
@@ -34,7 +35,7 @@ fn counts_of_every_kernel_are_read() {
 
 #[test]
 fn the_modes_of_the_machine_sum_to_all_its_time() {
-    for text in [VM, SERVER, OLD, FULL] {
+    for text in [VM, SERVER, LINUX_3_10, OLD, FULL] {
         let (reading, _) = parsed(text, Detail::Machine);
         assert_eq!(reading.cpus.len(), 1);
         let cpu = reading.cpus.iter().next().unwrap();

@@ -10,7 +10,13 @@ const FULL: &[u8] = include_bytes!("../../tests/fixtures/full/proc/meminfo");
 
 fn parsed(text: &[u8]) -> (Reading, Result<(), Malformed>) {
     let mut reading = Reading::default();
-    let outcome = read(text, &mut reading);
+    let outcome = read(text, true, &mut reading);
+    let mut without_huge_pages = Reading::default();
+    let same = read(text, false, &mut without_huge_pages);
+    without_huge_pages.huge_pages = HugePages { ..reading.huge_pages };
+    assert_eq!(reading, without_huge_pages);
+    // What comes after the last wanted line is not looked at.
+    assert!(same == outcome || same == Ok(()), "{same:?} {outcome:?}");
     (reading, outcome)
 }
 
