@@ -4,16 +4,14 @@
 mod sys {
     //! The system calls behind this module, and nothing else.
 
-    use std::time::Duration;
-
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) fn since_boot() -> Option<Duration> {
+    pub(super) fn since_boot() -> Option<std::time::Duration> {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` is a valid timespec that lives through the call, which writes only to it.
         let outcome = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
         let seconds = u64::try_from(time.tv_sec).ok()?;
         let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
-        (outcome == 0).then(|| Duration::new(seconds, nanoseconds))
+        (outcome == 0).then(|| std::time::Duration::new(seconds, nanoseconds))
     }
 
     #[cfg(unix)]
