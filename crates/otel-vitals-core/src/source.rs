@@ -109,8 +109,9 @@ impl<R: Reading> Source<R> {
     /// What `look` makes of a fresh reading; none if it panics.
     pub fn look<T>(&self, look: impl FnOnce(&R) -> T) -> Option<T> {
         let mut state = self.lock();
-        if state.is_stale(self.shared.freshness) {
-            self.refresh(&mut state);
+        let now = Instant::now();
+        if state.is_stale(self.shared.freshness, now) {
+            self.refresh(&mut state, now);
         }
         match catch_unwind(AssertUnwindSafe(|| look(&state.reading))) {
             Ok(seen) => Some(seen),
@@ -121,8 +122,7 @@ impl<R: Reading> Source<R> {
         }
     }
 
-    fn refresh(&self, state: &mut State<R>) {
-        let started = Instant::now();
+    fn refresh(&self, state: &mut State<R>, started: Instant) {
         state.reading.clear();
         let State { reading, read, .. } = state;
         match catch_unwind(AssertUnwindSafe(|| read(reading))) {
@@ -160,8 +160,8 @@ impl<R: Reading> Source<R> {
 }
 
 impl<R> State<R> {
-    fn is_stale(&self, freshness: Duration) -> bool {
-        self.read_at.is_none_or(|at| at.elapsed() > freshness || freshness.is_zero())
+    fn is_stale(&self, freshness: Duration, now: Instant) -> bool {
+        self.read_at.is_none_or(|at| freshness.is_zero() || now.saturating_duration_since(at) > freshness)
     }
 }
 
