@@ -67,28 +67,25 @@ struct Ports {
 /// When it is not there and `OTEL_VITALS_REQUIRE_COLLECTOR` is `1`.
 #[must_use]
 pub fn binary() -> Option<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../collector-config/build-collector.sh");
-    let path = match env::var_os("OTELCOL") {
-        Some(path) => PathBuf::from(path),
-        None => cached(&script)?,
-    };
+    let path = env::var_os("OTELCOL").map_or_else(cached, PathBuf::from);
     if path.is_file() {
         return Some(path);
     }
     let how = "build it with collector-config/build-collector.sh (needs Go), or set OTELCOL to its path";
     let required = env::var("OTEL_VITALS_REQUIRE_COLLECTOR").is_ok_and(|value| value == "1");
-    assert!(!required, "no collector at {}: {how}", path.display());
+    assert!(!required, "no collector at {path:?}: {how}");
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not eprintln!, which the test runner swallows when the test passes.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: no collector at {}; {how}", path.display());
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: no collector at {path:?}; {how}");
     None
 }
 
-/// Where the build script keeps the binary, whether it is there or not.
-fn cached(script: &Path) -> Option<PathBuf> {
-    let output = Command::new(script).arg("--path").output().ok()?;
-    let path = String::from_utf8(output.stdout).ok()?;
-    Some(PathBuf::from(path.trim_end()))
+/// Where the build script keeps the binary, whether it is there or not; empty where the script cannot run.
+fn cached() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../collector-config/build-collector.sh");
+    let output = Command::new(script).arg("--path").output();
+    let path = output.map_or_else(|_| Vec::new(), |output| output.stdout);
+    PathBuf::from(String::from_utf8_lossy(&path).trim_end())
 }
 
 impl Collector {

@@ -190,7 +190,6 @@ impl Drop for Subject {
 
 impl Answer {
     /// The answer, where there was no error.
-    #[must_use]
     pub fn ok(self) -> Self {
         if let Some(error) = &self.error {
             panic!("failed after {:?}: {error}", self.took);

@@ -88,7 +88,12 @@ fn start_agent(gateway: &Collector) -> Collector {
     ];
     let setup = Setup {
         config: Some((agent_config(), settings.map(str::to_owned).to_vec())),
-        environment: vec![("OTEL_VITALS_GATEWAY".to_owned(), gateway.grpc())],
+        environment: [
+            ("OTEL_VITALS_GATEWAY", gateway.grpc()),
+            ("OTEL_VITALS_GATEWAY_INSECURE", "true".to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec(),
         ..Setup::default()
     };
     Collector::start_with(setup).expect("the gateway found the binary, so does the agent")

@@ -38,6 +38,7 @@ fn nothing_is_lost(mut collector: Collector, launch: Launch) {
     let resident = procfs::resident(subject.pid());
     thread::sleep(INTERVAL * 15);
     let grown = procfs::resident(subject.pid()).saturating_sub(resident);
+    println!("grew by {grown} bytes from {resident} while the collector was away");
     assert!(grown <= GROWTH, "grew by {grown} bytes while the collector was away");
     subject.tell("burn 30").ok();
 

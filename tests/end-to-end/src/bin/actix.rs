@@ -26,9 +26,16 @@ async fn main() -> std::io::Result<()> {
     let port = server.addrs().first().map(std::net::SocketAddr::port);
     let server = server.run();
     let handle = server.handle();
-    rt::spawn(server);
+    let server = rt::spawn(server);
+    // Its first turn starts the workers; then the commands block this runtime.
+    tokio::task::yield_now().await;
     let vitals = script::obey_with(vitals, |command| (command == "port").then(|| port.into()));
-    handle.stop(false).await;
-    drop(vitals);
+    handle.stop(true).await;
+    server.await??;
+    if let Some(vitals) = vitals {
+        // Not left to the drop of the last handle: workers may hold theirs to the very end of the process. What an
+        // export at shutdown came to is for the collector to tell.
+        let _ = vitals.shutdown();
+    }
     Ok(())
 }
