@@ -293,3 +293,6 @@ impl From<Temporality> for opentelemetry_sdk::metrics::Temporality {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,9 @@ use crate::error::{ConfigError, Found};
 
 const MAX_SIZE: u64 = 1024 * 1024;
 
+/// A certificate, as PEM, and its private key.
+type Identity = (Vec<u8>, Vec<u8>);
+
 /// What a PEM file must have in it.
 #[derive(Clone, Copy)]
 enum Content {
@@ -24,7 +27,7 @@ impl OtlpConfig {
     }
 
     /// The client certificate and its key, as PEM.
-    pub(crate) fn read_identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, ConfigError> {
+    pub(crate) fn read_identity(&self) -> Result<Option<Identity>, ConfigError> {
         self.identity().map_err(Complaint::in_code)
     }
 
@@ -33,7 +36,7 @@ impl OtlpConfig {
         self.certificate.as_deref().map(read).transpose()
     }
 
-    pub(super) fn identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Complaint> {
+    pub(super) fn identity(&self) -> Result<Option<Identity>, Complaint> {
         const CERTIFICATE: &str = "otlp.client_certificate";
         const KEY: &str = "otlp.client_key";
         let alone = |key, path: &Path, other: &str| Complaint {

@@ -125,15 +125,27 @@ impl Environment {
     }
 }
 
+/// Whether it is, or is below, a key of a version to come, for which a key of this one would be a bad guess.
+fn is_later(name: &str) -> bool {
+    let later = schema::entries().into_iter().filter(|entry| matches!(entry.kind, Kind::Later));
+    later.map(|entry| entry.path).any(|path| name.starts_with(&variable(&path)))
+}
+
 /// The variable of the key at `path`.
 pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }
 
+/// The variables of OpenTelemetry that are read.
+#[cfg(test)]
+pub(super) fn opentelemetry() -> impl Iterator<Item = &'static str> {
+    OPENTELEMETRY.iter().map(|variable| variable.name)
+}
+
 fn nearest(name: &str, known: &BTreeSet<String>) -> Option<String> {
     let likeness = |other: &String| strsim::normalized_damerau_levenshtein(name, other);
     let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.7).then(|| best.clone())
+    (likeness(best) > 0.7 && !is_later(name)).then(|| best.clone())
 }
 
 /// A variable with a wrong value.
@@ -195,6 +207,7 @@ mod tests {
         let environment = Environment::new([
             ("VITALS_METRICS_INTERVALL", "5s"),
             ("VITALS_ADMIN_PASSWORD", "s3cr3t"),
+            ("VITALS_METRICS_TOKIO_ENABLED", "true"),
             ("VITALS_TOKEN", "referred to"),
             ("VITALS_METRICS_TIMEOUT", "5s"),
             ("VITALS_CONFIG", "x"),
@@ -204,6 +217,7 @@ mod tests {
         let expected = [
             ("VITALS_ADMIN_PASSWORD", None),
             ("VITALS_METRICS_INTERVALL", Some("VITALS_METRICS_INTERVAL".to_owned())),
+            ("VITALS_METRICS_TOKIO_ENABLED", None),
         ];
         assert_eq!(environment.unknown(), expected);
     }

@@ -98,57 +98,61 @@ impl Walk<'_> {
     }
 
     fn field(&mut self, field: &'static Field, path: &str, node: &Node) -> Result<(), ConfigError> {
+        if self.is_empty_reference(path, node)? {
+            return Ok(());
+        }
         let given = self.given(field, path, node)?;
-        let outcome = given.and_then(|given| field.set(self.config, given));
-        outcome.map_err(|expected| match node.content {
-            Content::Scalar(_) | Content::Map(_) if field.is_secret() => {
-                self.wrong_as(path, node, Found::Secret, expected)
-            }
-            _ => self.wrong(path, node, expected),
-        })?;
+        field.set(self.config, given).map_err(|expected| self.unfit(field, path, node, expected))?;
         let origin = Origin::File { path: self.file.to_owned(), line: Some(node.line) };
         self.origins.insert(path.to_owned(), origin);
         Ok(())
     }
 
-    /// The value of `node` in the shape that `field` takes. The outer error is about a reference, the inner one
-    /// about the value.
-    fn given(&self, field: &Field, path: &str, node: &Node) -> Result<Result<Given, Expected>, ConfigError> {
-        let given = match (field.shape(), &node.content) {
+    /// Whether the value refers to variables that hold nothing, which leaves the key unset.
+    fn is_empty_reference(&self, path: &str, node: &Node) -> Result<bool, ConfigError> {
+        let Content::Scalar(text) = &node.content else { return Ok(false) };
+        Ok(!text.is_empty() && self.resolve(path, node, text)?.is_empty())
+    }
+
+    /// The value of `node` in the shape that `field` takes. Lists and maps may be written as the environment has them.
+    fn given(&self, field: &Field, path: &str, node: &Node) -> Result<Given, ConfigError> {
+        match (field.shape(), &node.content) {
             (Shape::One, Content::Scalar(text)) => Ok(Given::One(self.resolve(path, node, text)?)),
             (Shape::Many, Content::Scalar(text)) => {
                 Ok(Given::Many(value::list(&self.resolve(path, node, text)?)))
             }
             (Shape::Pairs, Content::Scalar(text)) => {
-                value::pairs(&self.resolve(path, node, text)?).map(Given::Pairs)
+                let pairs = value::pairs(&self.resolve(path, node, text)?);
+                pairs.map(Given::Pairs).map_err(|expected| self.unfit(field, path, node, expected))
             }
             (Shape::Many, Content::List(items)) => {
-                let mut names = Vec::with_capacity(items.len());
-                for item in items {
-                    match &item.content {
-                        Content::Scalar(text) => names.push(self.resolve(path, item, text)?),
-                        _ => return Err(self.wrong(path, item, field.expected())),
-                    }
-                }
-                Ok(Given::Many(names))
+                let names = items.iter().map(|item| self.text(field, path, item, field.expected()));
+                names.collect::<Result<_, _>>().map(Given::Many)
             }
-            (Shape::Pairs, Content::Map(map)) => {
-                self.unique(path, map)?;
-                let mut pairs = Vec::with_capacity(map.len());
-                for Pair { key, value, .. } in map {
-                    let path = schema::join(path, key);
-                    match &value.content {
-                        Content::Scalar(text) => {
-                            pairs.push((key.clone(), self.resolve(&path, value, text)?));
-                        }
-                        _ => return Err(self.wrong(&path, value, Expected::new("text"))),
-                    }
-                }
-                Ok(Given::Pairs(pairs))
+            (Shape::Pairs, Content::Map(pairs)) => {
+                self.unique(path, pairs)?;
+                let pair = |Pair { key, value, .. }: &Pair| {
+                    let text = self.text(field, &schema::join(path, key), value, Expected::new("text"))?;
+                    Ok((key.clone(), text))
+                };
+                pairs.iter().map(pair).collect::<Result<_, _>>().map(Given::Pairs)
             }
-            _ => Err(field.expected()),
-        };
-        Ok(given)
+            _ => Err(self.unfit(field, path, node, field.expected())),
+        }
+    }
+
+    /// The text of a `node` inside of a value.
+    fn text(
+        &self,
+        field: &Field,
+        path: &str,
+        node: &Node,
+        expected: Expected,
+    ) -> Result<String, ConfigError> {
+        match &node.content {
+            Content::Scalar(text) => self.resolve(path, node, text),
+            _ => Err(self.unfit(field, path, node, expected)),
+        }
     }
 
     /// `text` with what it refers to.
@@ -178,11 +182,20 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A value that does not fit `field`.
+    fn unfit(&self, field: &Field, path: &str, node: &Node, expected: Expected) -> ConfigError {
+        match node.content {
+            Content::Null => self.wrong(path, node, expected),
+            _ if field.is_secret() => self.wrong_as(path, node, Found::Secret, expected),
+            _ => self.wrong(path, node, expected),
+        }
+    }
+
     /// Shows the value as it is written: what a reference stands for stays hidden.
     fn wrong(&self, path: &str, node: &Node, expected: Expected) -> ConfigError {
-        let found = match &node.content {
-            Content::Scalar(text) => Found::text(text),
-            other => Found::Shape(other.shape()),
+        let found = match node.content.text() {
+            Some(text) => Found::text(&text),
+            None => Found::Shape(node.content.shape()),
         };
         self.wrong_as(path, node, found, expected)
     }

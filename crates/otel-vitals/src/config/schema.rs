@@ -68,19 +68,20 @@ pub(super) fn switch_group(keys: &'static [Key], config: &mut Config, on: bool) 
     }
 }
 
-/// The path of the key that `name` in the section at `path` probably means: one of that name elsewhere, or the one
-/// that looks most like it.
+/// The path of the key that `name` in the section at `path` probably means: the one there that looks most like it,
+/// unless one elsewhere looks much more like it.
 pub(super) fn nearest(path: &str, keys: &'static [Key], name: &str) -> String {
-    let known = |key: &Key| !matches!(key.kind, Kind::Later);
-    let likeness = |key: &&Key| strsim::normalized_damerau_levenshtein(name, key.name);
-    let sibling = keys.iter().filter(|key| known(key)).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let sibling_is_close = sibling.is_some_and(|key| likeness(&key) > 0.6);
-    let elsewhere = || entries().into_iter().find(|entry| last(&entry.path) == name && entry.path != name);
-    match (sibling, elsewhere()) {
-        (_, Some(entry)) if !sibling_is_close && !matches!(entry.kind, Kind::Later) => entry.path,
-        (Some(key), _) => join(path, key.name),
-        (None, _) => path.to_owned(),
-    }
+    const MUCH: f64 = 0.3;
+    let likeness = |path: &String| strsim::normalized_damerau_levenshtein(name, last(path));
+    let best = |paths: &mut dyn Iterator<Item = String>| {
+        let alike = paths.map(|path| (likeness(&path), path));
+        alike.max_by(|(one, _), (other, _)| one.total_cmp(other)).unwrap_or_default()
+    };
+    let there = keys.iter().filter(|key| !matches!(key.kind, Kind::Later));
+    let (likeness_there, there) = best(&mut there.map(|key| join(path, key.name)));
+    let anywhere = entries().into_iter().filter(|entry| !matches!(entry.kind, Kind::Later));
+    let (likeness_anywhere, anywhere) = best(&mut anywhere.map(|entry| entry.path));
+    if likeness_anywhere > likeness_there + MUCH { anywhere } else { there }
 }
 
 /// `name` below `path`.
@@ -292,10 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_key_is_a_sibling_or_one_of_that_name() {
+    fn the_nearest_key_is_there_unless_one_elsewhere_is_much_nearer() {
         assert_eq!(nearest("metrics.host.cpu", CPU, "per_cores"), "metrics.host.cpu.per_core");
         assert_eq!(nearest("", ROOT, "endpoint"), "otlp.endpoint");
+        assert_eq!(nearest("", ROOT, "exporter"), "metrics.exporters");
         assert_eq!(nearest("", ROOT, "servce"), "service");
-        assert_eq!(nearest("metrics.host.load", CPU, "zzz").split('.').count(), 4);
+        assert_eq!(nearest("metrics.host.load", CPU, "enable"), "metrics.host.load.enabled");
+        assert!(!nearest("", ROOT, "zzz").is_empty());
     }
 }

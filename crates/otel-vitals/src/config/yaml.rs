@@ -4,6 +4,7 @@
 //! tags, several documents. So a hostile file costs at most its own size.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use std::borrow::Cow;
 
 /// Nesting that no configuration needs.
 const MAX_DEPTH: usize = 16;
@@ -47,6 +48,22 @@ impl Content {
             Content::Scalar(_) => "text",
             Content::List(_) => "a list",
             Content::Map(_) => "a map",
+        }
+    }
+
+    /// Text, or a list of it, as it is written.
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
+        let item = |node: &Node| match &node.content {
+            Content::Scalar(text) => Some(text.clone()),
+            _ => None,
+        };
+        match self {
+            Content::Scalar(text) => Some(Cow::Borrowed(text)),
+            Content::List(items) => {
+                let items: Vec<_> = items.iter().map(item).collect::<Option<_>>()?;
+                Some(Cow::Owned(format!("[{}]", items.join(", "))))
+            }
+            Content::Null | Content::Map(_) => None,
         }
     }
 }
