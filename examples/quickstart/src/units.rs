@@ -90,7 +90,8 @@ fn two_units(seconds: f64, large: (f64, &str), small: (f64, &str)) -> String {
 /// A count, or a number with as many decimals as tell something.
 fn plain(value: f64) -> String {
     match value.abs() {
-        _ if value.fract() == 0.0 => grouped(value),
+        // 0.99999 per second is one, not 1.000.
+        _ if (value - value.round()).abs() < 5e-4 => grouped(value),
         size if size < 1.0 => format!("{value:.3}"),
         size if size < 1000.0 => format!("{value:.1}"),
         _ => grouped(value),
@@ -157,6 +158,7 @@ mod tests {
         assert_eq!(rate("s", number, 0.25), "25.0 %");
         assert_eq!(rate("{fault}", number, 0.0), "0/s");
         assert_eq!(rate("{fault}", number, 12.34), "12.3/s");
+        assert_eq!(rate("{fault}", number, 0.99999), "1/s");
         assert_eq!(rate("s", Value::Histogram { count: 3, mean: None }, 3.0), "3/s");
     }
 }
