@@ -22,7 +22,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use otel_vitals_core::scan::{self, Faults};
-use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, Table, signed};
+use otel_vitals_core::{KernelFile, Malformed, ReadError, Source, SourceContext, Table, signed};
 
 use crate::DiskOptions;
 use crate::filter::Choice;
@@ -308,19 +308,23 @@ pub(crate) fn register(meter: &Meter, context: &SourceContext, roots: &Roots, op
         }))
         .build();
     if options.limit {
-        meter
-            .i64_observable_up_down_counter("system.disk.limit")
-            .with_unit("By")
-            .with_description("Capacity of the disk.")
-            .with_callback(source.observe(|reading, instrument| {
-                for (shown, device) in reading.shown() {
-                    if let Some(limit) = device.limit {
-                        instrument.observe(signed(limit), &shown.device);
-                    }
-                }
-            }))
-            .build();
+        register_limit(meter, &source);
     }
+}
+
+fn register_limit(meter: &Meter, source: &Source<Reading>) {
+    meter
+        .i64_observable_up_down_counter("system.disk.limit")
+        .with_unit("By")
+        .with_description("Capacity of the disk.")
+        .with_callback(source.observe(|reading, instrument| {
+            for (shown, device) in reading.shown() {
+                if let Some(limit) = device.limit {
+                    instrument.observe(signed(limit), &shown.device);
+                }
+            }
+        }))
+        .build();
 }
 
 #[cfg(test)]

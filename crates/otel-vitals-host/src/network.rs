@@ -86,9 +86,16 @@ fn read(bytes: &[u8], reading: &mut Reading, choice: &Choice) -> Result<(), Malf
     faults.result()
 }
 
-/// How many columns of the second head line are about receiving: `face |bytes packets errs drop …|bytes packets …`.
+/// The second head line, as every kernel since 2.2 writes it.
+const HEAD: &[u8] = b" face |bytes    packets errs drop fifo frame compressed multicast|\
+    bytes    packets errs drop fifo colls carrier compressed";
+
+/// How many columns are about receiving, by the second head line.
 fn received_columns(head: &[u8]) -> Result<usize, Malformed> {
     const EXPECTED: &str = "a head line with bytes, packets, errs and drop of either direction";
+    if head == HEAD {
+        return Ok(8);
+    }
     let mut parts = head.split(|byte| *byte == b'|').skip(1);
     let mut columns = || {
         let part = parts.next().unwrap_or_default();

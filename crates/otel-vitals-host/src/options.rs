@@ -87,9 +87,10 @@ pub struct FilesystemOptions {
     pub enabled: bool,
     /// `system.filesystem.limit`.
     pub limit: bool,
-    /// Which types; by default those that keep data on a device.
+    /// Which types, by the kernel's names; by default those that keep data. Network file systems take `network` too,
+    /// and `autofs` is never looked at.
     pub types: Filter,
-    /// Which mount points; by default the first of each device.
+    /// Which mount points; by default one of each file system, with patterns to include all that match.
     pub mountpoints: Filter,
     /// Network file systems too. They are read on threads of their own, because a server that is gone hangs
     /// whoever asks.
@@ -132,7 +133,16 @@ pub struct ProcessCountOptions {
     pub enabled: bool,
 }
 
-/// Which names to take. `*` stands for any characters and `?` for one.
+/// Which names to take.
+///
+/// A pattern is a whole name, in which `*` stands for any characters, also none, and `?` for one; case counts.
+///
+/// ```
+/// use otel_vitals_host::Filter;
+///
+/// let all_but_containers = Filter::new([""; 0], ["veth*", "docker?"]);
+/// let two_disks = Filter::new(["nvme0n1", "sda"], [""; 0]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {

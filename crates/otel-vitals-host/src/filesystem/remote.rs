@@ -20,8 +20,8 @@ pub(super) type Statvfs = Arc<dyn Fn(&CStr) -> io::Result<Blocks> + Send + Sync>
 const THREAD: &str = "vitals-mount";
 /// How many threads there may be, those that wait for mounts which are gone included.
 const MOST_THREADS: usize = 64;
-/// A `statvfs` and a channel need next to nothing.
-const STACK: usize = 64 << 10;
+/// A `statvfs` and a channel need next to nothing; a profiler's signal handler, or an allocator's, a little more.
+const STACK: usize = 256 << 10;
 
 /// Starts the threads.
 pub(super) struct Askers {

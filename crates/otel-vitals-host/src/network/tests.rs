@@ -8,7 +8,7 @@ const LINUX_3_10: &[u8] = include_bytes!("../../tests/fixtures/linux-3.10/proc/n
 const LINUX_5_15: &[u8] = include_bytes!("../../tests/fixtures/linux-5.15-server/proc/net/dev");
 const KUBERNETES: &[u8] = include_bytes!("../../tests/fixtures/kubernetes-node/proc/1/net/dev");
 
-const HEAD: &str = "\
+const HEADS: &str = "\
 Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 ";
@@ -94,8 +94,15 @@ fn the_packet_count_calls_the_interface_a_device() {
 }
 
 #[test]
+fn the_head_line_of_all_kernels_is_like_any_other() {
+    assert!(HEADS.as_bytes().ends_with(&[HEAD, b"\n"].concat()));
+    assert_eq!(received_columns(HEAD), Ok(8));
+    assert_eq!(received_columns(&[HEAD, b" "].concat()), Ok(8));
+}
+
+#[test]
 fn a_new_column_of_either_side_moves_nothing() {
-    let head = HEAD
+    let head = HEADS
         .replace("multicast|", "multicast nohandler|")
         .replace("carrier compressed", "carrier compressed late");
     let line = "  eth0: 1 2 3 4 5 6 7 8 99 11 12 13 14 15 16 17 18 98\n";
@@ -105,7 +112,7 @@ fn a_new_column_of_either_side_moves_nothing() {
 
 #[test]
 fn without_a_head_line_that_is_known_there_are_no_values() {
-    let head = HEAD.replace("bytes    packets", "packets    bytes");
+    let head = HEADS.replace("bytes    packets", "packets    bytes");
     let (reading, outcome) =
         parsed((head + " eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n").as_bytes(), Filter::default());
     assert_eq!(seen(&reading), [("eth0".to_owned(), [Traffic::default(); 2])]);
@@ -115,7 +122,7 @@ fn without_a_head_line_that_is_known_there_are_no_values() {
 #[test]
 fn a_truncated_line_gives_what_it_has() {
     let (reading, outcome) =
-        parsed(format!("{HEAD}  eth0: 1 2 3 4 5 6 7 8 9 10").as_bytes(), Filter::default());
+        parsed(format!("{HEADS}  eth0: 1 2 3 4 5 6 7 8 9 10").as_bytes(), Filter::default());
     let sent = Traffic { errors: None, dropped: None, ..traffic(9, 10, 0, 0) };
     assert_eq!(seen(&reading)[0].1, [traffic(1, 2, 3, 4), sent]);
     assert_eq!(outcome.unwrap_err().expected, "a count of errors");
@@ -123,7 +130,7 @@ fn a_truncated_line_gives_what_it_has() {
 
 #[test]
 fn an_odd_line_or_value_costs_only_itself() {
-    let text = format!("{HEAD}no colon\n  eth0: 1 x 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n : 1 2\n");
+    let text = format!("{HEADS}no colon\n  eth0: 1 x 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n : 1 2\n");
     let (reading, outcome) = parsed(text.as_bytes(), Filter::default());
     let received = Traffic { packets: None, ..traffic(1, 0, 3, 4) };
     assert_eq!(seen(&reading), [("eth0".to_owned(), [received, traffic(9, 10, 11, 12)])]);
@@ -134,14 +141,14 @@ proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
         let _ = parsed(&bytes, Filter::default());
-        let _ = parsed(&[HEAD.as_bytes(), &bytes].concat(), Filter::default());
+        let _ = parsed(&[HEADS.as_bytes(), &bytes].concat(), Filter::default());
     }
 
     #[test]
     fn reads_back_any_numbers(columns in proptest::collection::vec(any::<u64>(), 16), glued: bool) {
         let blank = if glued { "" } else { " " };
         let numbers = columns.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-        let interfaces = shown(format!("{HEAD}  eth0:{blank}{numbers}\n").as_bytes(), Filter::default());
+        let interfaces = shown(format!("{HEADS}  eth0:{blank}{numbers}\n").as_bytes(), Filter::default());
         let expected = [0, 8].map(|at| traffic(columns[at], columns[at + 1], columns[at + 2], columns[at + 3]));
         prop_assert_eq!(interfaces, [("eth0".to_owned(), expected)]);
     }
