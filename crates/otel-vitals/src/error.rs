@@ -57,28 +57,3 @@ pub enum Error {
     #[error("otel-vitals has been shut down")]
     Stopped,
 }
-
-/// What a build without some features cannot do. [`Config::validate`](crate::Config::validate) says so first.
-#[cfg(not(all(feature = "grpc", feature = "http", feature = "gzip", feature = "tls")))]
-impl Error {
-    #[cfg(not(all(feature = "grpc", feature = "http")))]
-    pub(crate) fn missing_feature(protocol: crate::config::Protocol) -> Self {
-        Self::left_out("otlp.protocol", &format!("{protocol:?}"), "grpc or http")
-    }
-
-    #[cfg(not(feature = "gzip"))]
-    pub(crate) fn no_gzip() -> Self {
-        Self::left_out("otlp.compression", "gzip", "gzip")
-    }
-
-    #[cfg(not(feature = "tls"))]
-    pub(crate) fn no_tls() -> Self {
-        Self::left_out("otlp.endpoint", "https", "tls")
-    }
-
-    fn left_out(key: &str, found: &str, feature: &str) -> Self {
-        let expected = format!("a build of otel-vitals with its feature {feature}");
-        let problem = Problem::Wrong { found: Found::text(found), expected };
-        Error::Config(ConfigError::new(Origin::Code, Some(key), problem))
-    }
-}

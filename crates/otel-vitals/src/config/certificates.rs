@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::check::Complaint;
 use super::{OtlpConfig, file};
-use crate::error::{ConfigError, Found};
+#[cfg(all(feature = "tls", any(feature = "grpc", feature = "http")))]
+use crate::error::ConfigError;
+use crate::error::Found;
 
 const MAX_SIZE: u64 = 1024 * 1024;
 
@@ -20,6 +22,7 @@ enum Content {
     Key,
 }
 
+#[cfg(all(feature = "tls", any(feature = "grpc", feature = "http")))]
 impl OtlpConfig {
     /// The certificate authorities in [`certificate`](OtlpConfig::certificate), as PEM.
     pub(crate) fn read_certificate(&self) -> Result<Option<Vec<u8>>, ConfigError> {
@@ -30,7 +33,9 @@ impl OtlpConfig {
     pub(crate) fn read_identity(&self) -> Result<Option<Identity>, ConfigError> {
         self.identity().map_err(Complaint::in_code)
     }
+}
 
+impl OtlpConfig {
     pub(super) fn authorities(&self) -> Result<Option<Vec<u8>>, Complaint> {
         let read = |path| read(path, "otlp.certificate", Content::Certificates);
         self.certificate.as_deref().map(read).transpose()

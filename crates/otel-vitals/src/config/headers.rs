@@ -1,5 +1,6 @@
 //! Headers of an OTLP request, whose values are secret.
 
+#[cfg(any(feature = "grpc", feature = "http"))]
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
 
@@ -28,6 +29,7 @@ impl Headers {
 
     /// The headers as the transports take them, marked as sensitive, which keeps HTTP/2 from remembering and
     /// printing them. What is no header, which [`Config::validate`](super::Config::validate) refuses, is left out.
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn to_map(&self) -> HeaderMap {
         let header = |(name, value)| {
             let name = HeaderName::from_bytes(str::as_bytes(name)).ok()?;
