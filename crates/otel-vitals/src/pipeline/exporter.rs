@@ -47,6 +47,14 @@ impl Exporter {
         self
     }
 
+    /// Does what takes longer than the start may.
+    pub(super) fn prepare(&mut self) {
+        match &mut self.destination {
+            Destination::Otlp(otlp) => otlp.trust_system(),
+            Destination::Console(_) => {}
+        }
+    }
+
     /// Exports `batch` within `limit`.
     pub(super) async fn export(&mut self, batch: &ResourceMetrics, limit: Duration) -> Outcome {
         let started = Instant::now();

@@ -5,6 +5,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
+use super::otlp::Roots;
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
@@ -23,10 +24,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(config: &OtlpConfig, encrypted: bool) -> Result<Self, Error> {
+    pub(super) fn new(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<Self, Error> {
         let mut headers = config.headers.to_map();
         headers.entry(http::header::USER_AGENT).or_insert(http::HeaderValue::from_static(USER_AGENT));
-        let inner = HyperClient::new(connector(config, encrypted)?, config.timeout, None);
+        let inner = HyperClient::new(connector(config, encrypted, roots)?, config.timeout, None);
         Ok(Client { inner, headers })
     }
 }
@@ -48,10 +49,10 @@ impl HttpClient for Client {
 }
 
 #[cfg(feature = "tls")]
-fn connector(config: &OtlpConfig, encrypted: bool) -> Result<Connector, Error> {
+fn connector(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<Connector, Error> {
     let mut http = plain(config);
     http.enforce_http(false);
-    let tls = super::tls::client(config, encrypted)?;
+    let tls = super::tls::client(config, encrypted, roots)?;
     Ok(hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -60,7 +61,7 @@ fn connector(config: &OtlpConfig, encrypted: bool) -> Result<Connector, Error> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn connector(config: &OtlpConfig, encrypted: bool) -> Result<Connector, Error> {
+fn connector(config: &OtlpConfig, encrypted: bool, _: Roots) -> Result<Connector, Error> {
     if encrypted {
         Err(Error::Exporter { endpoint: config.url(), reason: super::otlp::NO_TLS.to_owned() })
     } else {

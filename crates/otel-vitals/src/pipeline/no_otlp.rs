@@ -25,6 +25,10 @@ impl Otlp {
         match *self {}
     }
 
+    pub(super) fn trust_system(&mut self) {
+        match *self {}
+    }
+
     pub(super) fn reconnect(&mut self) {
         match *self {}
     }

@@ -15,7 +15,18 @@ pub(super) struct Otlp {
     config: OtlpConfig,
     url: String,
     endpoint: http::Uri,
+    roots: Roots,
     exporter: MetricExporter,
+}
+
+/// Whom an encrypted connection trusts where the configuration names no authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS looks"))]
+pub(super) enum Roots {
+    /// Nobody yet.
+    NotYet,
+    /// The system's authorities: hundreds of files, which take longer to read than the start may.
+    System,
 }
 
 impl Otlp {
@@ -23,8 +34,17 @@ impl Otlp {
     /// will run on, because its connection is a task there.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, Error> {
         let endpoint = endpoint(config)?;
-        let exporter = build(config, &endpoint)?;
-        Ok(Otlp { config: config.clone(), url: config.url(), endpoint, exporter })
+        let roots = Roots::NotYet;
+        let exporter = build(config, &endpoint, roots)?;
+        Ok(Otlp { config: config.clone(), url: config.url(), endpoint, roots, exporter })
+    }
+
+    /// Reads the system's authorities, if the connection needs them. Whoever waits for the start waits no more.
+    pub(super) fn trust_system(&mut self) {
+        if is_https(&self.endpoint) && self.config.certificate.is_none() {
+            self.roots = Roots::System;
+            self.reconnect();
+        }
     }
 
     pub(super) async fn export(&self, batch: &ResourceMetrics) -> Outcome {
@@ -44,9 +64,9 @@ impl Otlp {
     /// A peer that vanished without a word keeps its TCP connection alive for a quarter of an hour; a new one finds
     /// its successor at once.
     pub(super) fn reconnect(&mut self) {
-        match build(&self.config, &self.endpoint) {
+        match build(&self.config, &self.endpoint, self.roots) {
             Ok(exporter) => self.exporter = exporter,
-            Err(error) => tracing::debug!(target: "otel_vitals", %error, "the old connection is kept"),
+            Err(error) => tracing::warn!(target: "otel_vitals", %error, "the old connection is kept"),
         }
     }
 
@@ -74,14 +94,16 @@ impl Otlp {
     }
 }
 
-fn build(config: &OtlpConfig, endpoint: &http::Uri) -> Result<MetricExporter, Error> {
+fn build(config: &OtlpConfig, endpoint: &http::Uri, roots: Roots) -> Result<MetricExporter, Error> {
     match config.protocol {
         #[cfg(feature = "grpc")]
-        Protocol::Grpc => grpc::build(config, endpoint),
+        Protocol::Grpc => grpc::build(config, endpoint, roots),
         #[cfg(feature = "http")]
-        Protocol::HttpProtobuf => over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpBinary),
+        Protocol::HttpProtobuf => {
+            over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpBinary, roots)
+        }
         #[cfg(feature = "http")]
-        Protocol::HttpJson => over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpJson),
+        Protocol::HttpJson => over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpJson, roots),
         #[cfg(not(all(feature = "grpc", feature = "http")))]
         other => {
             let reason = format!("{other:?} needs the feature `grpc` (for gRPC) or `http` of otel-vitals");
@@ -95,10 +117,11 @@ fn over_http(
     config: &OtlpConfig,
     endpoint: &http::Uri,
     protocol: opentelemetry_otlp::Protocol,
+    roots: Roots,
 ) -> Result<MetricExporter, Error> {
     use opentelemetry_otlp::WithHttpConfig as _;
 
-    let client = super::http_client::Client::new(config, is_https(endpoint))?;
+    let client = super::http_client::Client::new(config, is_https(endpoint), roots)?;
     let builder = MetricExporter::builder()
         .with_temporality(config.temporality.into())
         .with_http()
@@ -123,13 +146,17 @@ mod grpc {
     const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
     const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-    pub(super) fn build(config: &OtlpConfig, endpoint: &http::Uri) -> Result<MetricExporter, Error> {
+    pub(super) fn build(
+        config: &OtlpConfig,
+        endpoint: &http::Uri,
+        roots: Roots,
+    ) -> Result<MetricExporter, Error> {
         let headers = MetadataMap::from_headers(config.headers.to_map());
         let builder = MetricExporter::builder()
             .with_temporality(config.temporality.into())
             .with_tonic()
             .with_timeout(config.timeout)
-            .with_channel(channel(config, endpoint)?)
+            .with_channel(channel(config, endpoint, roots)?)
             // The exporter adds the headers of the environment by itself; ours already are what all layers agreed on.
             .with_interceptor(move |mut request: tonic::Request<()>| {
                 *request.metadata_mut() = headers.clone();
@@ -142,30 +169,36 @@ mod grpc {
         builder.build().map_err(|error| refused(endpoint, &error))
     }
 
-    fn channel(config: &OtlpConfig, endpoint: &http::Uri) -> Result<Channel, Error> {
+    fn channel(config: &OtlpConfig, endpoint: &http::Uri, roots: Roots) -> Result<Channel, Error> {
         let builder = Endpoint::from(endpoint.clone())
             .user_agent(USER_AGENT)
             .map_err(|error| refused(endpoint, &error))?
             .connect_timeout(config.timeout)
             .timeout(config.timeout)
             .tcp_keepalive(Some(KEEP_ALIVE));
-        let builder = if is_https(endpoint) { encrypted(builder, config, endpoint)? } else { builder };
+        let builder = if is_https(endpoint) { encrypted(builder, config, endpoint, roots)? } else { builder };
         Ok(builder.connect_lazy())
     }
 
     #[cfg(not(feature = "tls"))]
-    fn encrypted(_: Endpoint, _: &OtlpConfig, endpoint: &http::Uri) -> Result<Endpoint, Error> {
+    fn encrypted(_: Endpoint, _: &OtlpConfig, endpoint: &http::Uri, _: Roots) -> Result<Endpoint, Error> {
         Err(Error::Exporter { endpoint: endpoint.to_string(), reason: NO_TLS.to_owned() })
     }
 
     #[cfg(feature = "tls")]
-    fn encrypted(builder: Endpoint, config: &OtlpConfig, endpoint: &http::Uri) -> Result<Endpoint, Error> {
+    fn encrypted(
+        builder: Endpoint,
+        config: &OtlpConfig,
+        endpoint: &http::Uri,
+        roots: Roots,
+    ) -> Result<Endpoint, Error> {
         use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
         let mut tls = ClientTlsConfig::new();
-        tls = match config.read_certificate()? {
-            Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
-            None => tls.with_native_roots(),
+        tls = match (config.read_certificate()?, roots) {
+            (Some(pem), _) => tls.ca_certificate(Certificate::from_pem(pem)),
+            (None, Roots::System) => tls.with_native_roots(),
+            (None, Roots::NotYet) => tls,
         };
         if let Some((certificate, key)) = config.read_identity()? {
             tls = tls.identity(Identity::from_pem(certificate, key));

@@ -5,13 +5,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
+use super::otlp::Roots;
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
 /// The TLS settings of `config`. The roots are only loaded when the connection will be `encrypted`.
-pub(super) fn client(config: &OtlpConfig, encrypted: bool) -> Result<ClientConfig, Error> {
+pub(super) fn client(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<ClientConfig, Error> {
     let failed = |reason: String| Error::Exporter { endpoint: config.url(), reason };
-    let roots = if encrypted { roots(config)? } else { RootCertStore::empty() };
+    let roots = if encrypted { trusted(config, roots)? } else { RootCertStore::empty() };
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?
@@ -27,10 +28,10 @@ pub(super) fn client(config: &OtlpConfig, encrypted: bool) -> Result<ClientConfi
         .map_err(|error| failed(format!("client certificate and key: {error}")))
 }
 
-fn roots(config: &OtlpConfig) -> Result<RootCertStore, Error> {
+fn trusted(config: &OtlpConfig, system: Roots) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    match config.read_certificate()? {
-        Some(pem) => {
+    match (config.read_certificate()?, system) {
+        (Some(pem), _) => {
             for certificate in CertificateDer::pem_slice_iter(&pem) {
                 let added = certificate
                     .map_err(|error| error.to_string())
@@ -41,7 +42,8 @@ fn roots(config: &OtlpConfig) -> Result<RootCertStore, Error> {
                 })?;
             }
         }
-        None => {
+        (None, Roots::NotYet) => {}
+        (None, Roots::System) => {
             // Single roots that cannot be parsed are common on old machines; the others still count.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }

@@ -72,6 +72,7 @@ impl Worker {
     }
 
     pub(super) async fn run(mut self) {
+        self.exporters.iter_mut().for_each(Exporter::prepare);
         let mut ticks = time::interval_at(time::Instant::now() + self.interval, self.interval);
         // After an export that took longer than an interval, the next one is a whole interval away.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
