@@ -14,6 +14,13 @@ fn nobody_listens() {
     at_once(|launch| launch.http(closed_port()));
 }
 
+/// The authorities that the system trusts are many, and are read before `init` returns.
+#[test]
+fn nobody_listens_with_tls() {
+    at_once(|launch| launch.grpc(closed_port().replace("http:", "https:")));
+    at_once(|launch| launch.http(closed_port().replace("http:", "https:")));
+}
+
 #[test]
 fn nobody_answers() {
     let peer = Peer::start(Behaviour::Silent);

@@ -22,8 +22,8 @@ fn count_twelve(preference: &str) -> Option<(Vec<Export>, Range<f64>)> {
     let before = procfs::cpu_time(subject.pid());
     let took = subject.tell("shutdown").ok().took;
     let exports = collector.wait_for("the last count", |exports| {
-        let sums = exports.iter().filter_map(|export| export.sum("subject.count"));
-        let counted: f64 = if preference == "cumulative" { sums.last()? } else { sums.sum() };
+        let mut sums = exports.iter().filter_map(|export| export.sum("subject.count"));
+        let counted: f64 = if preference == "cumulative" { sums.next_back()? } else { sums.sum() };
         (counted == 12.0).then(|| exports.to_vec())
     });
     Some((exports, before.as_secs_f64()..(before + took * 2).as_secs_f64()))

@@ -2,7 +2,8 @@
 
 use end_to_end::{Collector, Launch, Setup, Tls};
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ fn authority(folder: &Path, name: &str) -> Issuer<'static, KeyPair> {
     let mut parameters = CertificateParams::new(Vec::new()).unwrap();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    parameters.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().unwrap();
     fs::write(folder.join(format!("{name}.pem")), parameters.self_signed(&key).unwrap().pem()).unwrap();
     Issuer::new(parameters, key)
@@ -75,10 +77,24 @@ fn collector(certificates: &Certificates) -> Option<Collector> {
 
 #[test]
 fn both_sides_know_each_other() {
+    arrives(|certificates, launch| certificates.trusted(launch));
+}
+
+/// Without an authority in the configuration those of the system count, which this variable stands for.
+#[test]
+fn the_system_knows_the_server() {
+    arrives(|certificates, launch| {
+        let launch = certificates.trusted(launch).env("OTEL_EXPORTER_OTLP_CERTIFICATE", "");
+        launch.env("SSL_CERT_FILE", certificates.text("authority.pem"))
+    });
+}
+
+/// Over both transports.
+fn arrives(prepared: impl Fn(&Certificates, Launch) -> Launch) {
     let certificates = Certificates::new();
     let Some(mut collector) = collector(&certificates) else { return };
     for launch in [plain().grpc(collector.grpc()), plain().http(collector.http())] {
-        let mut subject = certificates.trusted(launch).start();
+        let mut subject = prepared(&certificates, launch).start();
         subject.init().clone().ok();
         subject.tell("count 7").ok();
         subject.tell("flush").ok();

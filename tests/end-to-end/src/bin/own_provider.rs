@@ -1,6 +1,7 @@
 //! A program that has a provider already, and wants our metrics on it.
 //!
 //! The command `seen` collects and says the names of all metrics.
+#![allow(clippy::expect_used, reason = "a subject that cannot go on ends, and its test says so")]
 
 use end_to_end::script;
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
