@@ -77,3 +77,8 @@ pub(crate) fn scope() -> InstrumentationScope {
         .with_schema_url(otel_vitals_core::SCHEMA_URL)
         .build()
 }
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
