@@ -5,7 +5,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-use super::otlp::Roots;
+use super::otlp::{Cause, Link};
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
@@ -21,14 +21,15 @@ const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Client {
     inner: HyperClient<Connector>,
     headers: http::HeaderMap,
+    cause: Cause,
 }
 
 impl Client {
-    pub(super) fn new(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<Self, Error> {
+    pub(super) fn new(config: &OtlpConfig, link: &Link) -> Result<Self, Error> {
         let mut headers = config.headers.to_map();
         headers.entry(http::header::USER_AGENT).or_insert(http::HeaderValue::from_static(USER_AGENT));
-        let inner = HyperClient::new(connector(config, encrypted, roots)?, config.timeout, None);
-        Ok(Client { inner, headers })
+        let inner = HyperClient::new(connector(config, link)?, config.timeout, None);
+        Ok(Client { inner, headers, cause: link.cause.clone() })
     }
 }
 
@@ -44,15 +45,15 @@ impl HttpClient for Client {
                 request.headers_mut().insert(name, value);
             }
         }
-        self.inner.send_bytes(request).await
+        self.inner.send_bytes(request).await.inspect_err(|error| self.cause.is(error.as_ref()))
     }
 }
 
 #[cfg(feature = "tls")]
-fn connector(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<Connector, Error> {
+fn connector(config: &OtlpConfig, link: &Link) -> Result<Connector, Error> {
     let mut http = plain(config);
     http.enforce_http(false);
-    let tls = super::tls::client(config, encrypted, roots)?;
+    let tls = super::tls::client(config, link)?;
     Ok(hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -61,8 +62,8 @@ fn connector(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<Conne
 }
 
 #[cfg(not(feature = "tls"))]
-fn connector(config: &OtlpConfig, encrypted: bool, _: Roots) -> Result<Connector, Error> {
-    if encrypted {
+fn connector(config: &OtlpConfig, link: &Link) -> Result<Connector, Error> {
+    if link.is_encrypted() {
         Err(Error::Exporter { endpoint: config.url(), reason: super::otlp::NO_TLS.to_owned() })
     } else {
         Ok(plain(config))

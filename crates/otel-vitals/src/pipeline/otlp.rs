@@ -4,6 +4,7 @@ use opentelemetry_otlp::{MetricExporter, WithExportConfig as _};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::reader::{Failure, Outcome};
@@ -14,10 +15,20 @@ use crate::error::Error;
 pub(super) struct Otlp {
     config: OtlpConfig,
     url: String,
-    endpoint: http::Uri,
-    roots: Roots,
+    link: Link,
     exporter: MetricExporter,
 }
+
+/// What a connection is made of besides the configuration.
+pub(super) struct Link {
+    pub(super) endpoint: http::Uri,
+    pub(super) roots: Roots,
+    pub(super) cause: Cause,
+}
+
+/// Why the last request found nobody: over HTTP the exporter itself only says "network error".
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cause(Arc<Mutex<Option<String>>>);
 
 /// Whom an encrypted connection trusts where the configuration names no authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +44,15 @@ impl Otlp {
     /// An exporter to what `config` names. Connects at the first export. Must be called inside the runtime that it
     /// will run on, because its connection is a task there.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, Error> {
-        let endpoint = endpoint(config)?;
-        let roots = Roots::NotYet;
-        let exporter = build(config, &endpoint, roots)?;
-        Ok(Otlp { config: config.clone(), url: config.url(), endpoint, roots, exporter })
+        let link = Link { endpoint: endpoint(config)?, roots: Roots::NotYet, cause: Cause::default() };
+        let exporter = build(config, &link)?;
+        Ok(Otlp { config: config.clone(), url: config.url(), link, exporter })
     }
 
     /// Reads the system's authorities, if the connection needs them. Whoever waits for the start waits no more.
     pub(super) fn trust_system(&mut self) {
-        if is_https(&self.endpoint) && self.config.certificate.is_none() {
-            self.roots = Roots::System;
+        if self.link.is_encrypted() && self.config.certificate.is_none() {
+            self.link.roots = Roots::System;
             self.reconnect();
         }
     }
@@ -50,7 +60,10 @@ impl Otlp {
     pub(super) async fn export(&self, batch: &ResourceMetrics) -> Outcome {
         self.exporter.export(batch).await.map_err(|error| match error {
             OTelSdkError::Timeout(limit) => Failure::TimedOut(limit),
-            error => Failure::Refused(error.to_string()),
+            error => Failure::Refused(match self.link.cause.take() {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            }),
         })
     }
 
@@ -64,7 +77,7 @@ impl Otlp {
     /// A peer that vanished without a word keeps its TCP connection alive for a quarter of an hour; a new one finds
     /// its successor at once.
     pub(super) fn reconnect(&mut self) {
-        match build(&self.config, &self.endpoint, self.roots) {
+        match build(&self.config, &self.link) {
             Ok(exporter) => self.exporter = exporter,
             Err(error) => tracing::warn!(target: "otel_vitals", %error, "the old connection is kept"),
         }
@@ -85,8 +98,9 @@ impl Otlp {
     }
 
     pub(super) fn server(&self) -> Option<(&str, u16)> {
-        let default = if is_https(&self.endpoint) { 443 } else { 80 };
-        Some((self.endpoint.host()?, self.endpoint.port_u16().unwrap_or(default)))
+        let Link { endpoint, .. } = &self.link;
+        let default = if self.link.is_encrypted() { 443 } else { 80 };
+        Some((endpoint.host()?, endpoint.port_u16().unwrap_or(default)))
     }
 
     pub(super) fn url(&self) -> &str {
@@ -94,20 +108,40 @@ impl Otlp {
     }
 }
 
-fn build(config: &OtlpConfig, endpoint: &http::Uri, roots: Roots) -> Result<MetricExporter, Error> {
+impl Link {
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.endpoint.scheme() == Some(&http::uri::Scheme::HTTPS)
+    }
+}
+
+impl Cause {
+    #[cfg(feature = "http")]
+    pub(super) fn is(&self, error: &(dyn std::error::Error + 'static)) {
+        *self.lock() = Some(in_full(error));
+    }
+
+    fn take(&self) -> Option<String> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        // Nothing panics while it holds the lock, and an Option is whole at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn build(config: &OtlpConfig, link: &Link) -> Result<MetricExporter, Error> {
     match config.protocol {
         #[cfg(feature = "grpc")]
-        Protocol::Grpc => grpc::build(config, endpoint, roots),
+        Protocol::Grpc => grpc::build(config, link),
         #[cfg(feature = "http")]
-        Protocol::HttpProtobuf => {
-            over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpBinary, roots)
-        }
+        Protocol::HttpProtobuf => over_http(config, link, opentelemetry_otlp::Protocol::HttpBinary),
         #[cfg(feature = "http")]
-        Protocol::HttpJson => over_http(config, endpoint, opentelemetry_otlp::Protocol::HttpJson, roots),
+        Protocol::HttpJson => over_http(config, link, opentelemetry_otlp::Protocol::HttpJson),
         #[cfg(not(all(feature = "grpc", feature = "http")))]
         other => {
             let reason = format!("{other:?} needs the feature `grpc` (for gRPC) or `http` of otel-vitals");
-            Err(Error::Exporter { endpoint: endpoint.to_string(), reason })
+            Err(Error::Exporter { endpoint: link.endpoint.to_string(), reason })
         }
     }
 }
@@ -115,17 +149,16 @@ fn build(config: &OtlpConfig, endpoint: &http::Uri, roots: Roots) -> Result<Metr
 #[cfg(feature = "http")]
 fn over_http(
     config: &OtlpConfig,
-    endpoint: &http::Uri,
+    link: &Link,
     protocol: opentelemetry_otlp::Protocol,
-    roots: Roots,
 ) -> Result<MetricExporter, Error> {
     use opentelemetry_otlp::WithHttpConfig as _;
 
-    let client = super::http_client::Client::new(config, is_https(endpoint), roots)?;
+    let client = super::http_client::Client::new(config, link)?;
     let builder = MetricExporter::builder()
         .with_temporality(config.temporality.into())
         .with_http()
-        .with_endpoint(endpoint.to_string())
+        .with_endpoint(link.endpoint.to_string())
         .with_protocol(protocol)
         .with_timeout(config.timeout)
         .with_http_client(client);
@@ -133,7 +166,7 @@ fn over_http(
         Some(compression) => builder.with_compression(compression),
         None => builder,
     };
-    builder.build().map_err(|error| refused(endpoint, &error))
+    builder.build().map_err(|error| refused(link, &error))
 }
 
 #[cfg(feature = "grpc")]
@@ -146,17 +179,13 @@ mod grpc {
     const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
     const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-    pub(super) fn build(
-        config: &OtlpConfig,
-        endpoint: &http::Uri,
-        roots: Roots,
-    ) -> Result<MetricExporter, Error> {
+    pub(super) fn build(config: &OtlpConfig, link: &Link) -> Result<MetricExporter, Error> {
         let headers = MetadataMap::from_headers(config.headers.to_map());
         let builder = MetricExporter::builder()
             .with_temporality(config.temporality.into())
             .with_tonic()
             .with_timeout(config.timeout)
-            .with_channel(channel(config, endpoint, roots)?)
+            .with_channel(channel(config, link)?)
             // The exporter adds the headers of the environment by itself; ours already are what all layers agreed on.
             .with_interceptor(move |mut request: tonic::Request<()>| {
                 *request.metadata_mut() = headers.clone();
@@ -166,36 +195,31 @@ mod grpc {
             Some(compression) => builder.with_compression(compression),
             None => builder,
         };
-        builder.build().map_err(|error| refused(endpoint, &error))
+        builder.build().map_err(|error| refused(link, &error))
     }
 
-    fn channel(config: &OtlpConfig, endpoint: &http::Uri, roots: Roots) -> Result<Channel, Error> {
-        let builder = Endpoint::from(endpoint.clone())
+    fn channel(config: &OtlpConfig, link: &Link) -> Result<Channel, Error> {
+        let builder = Endpoint::from(link.endpoint.clone())
             .user_agent(USER_AGENT)
-            .map_err(|error| refused(endpoint, &error))?
+            .map_err(|error| refused(link, &error))?
             .connect_timeout(config.timeout)
             .timeout(config.timeout)
             .tcp_keepalive(Some(KEEP_ALIVE));
-        let builder = if is_https(endpoint) { encrypted(builder, config, endpoint, roots)? } else { builder };
+        let builder = if link.is_encrypted() { encrypted(builder, config, link)? } else { builder };
         Ok(builder.connect_lazy())
     }
 
     #[cfg(not(feature = "tls"))]
-    fn encrypted(_: Endpoint, _: &OtlpConfig, endpoint: &http::Uri, _: Roots) -> Result<Endpoint, Error> {
-        Err(Error::Exporter { endpoint: endpoint.to_string(), reason: NO_TLS.to_owned() })
+    fn encrypted(_: Endpoint, _: &OtlpConfig, link: &Link) -> Result<Endpoint, Error> {
+        Err(Error::Exporter { endpoint: link.endpoint.to_string(), reason: NO_TLS.to_owned() })
     }
 
     #[cfg(feature = "tls")]
-    fn encrypted(
-        builder: Endpoint,
-        config: &OtlpConfig,
-        endpoint: &http::Uri,
-        roots: Roots,
-    ) -> Result<Endpoint, Error> {
+    fn encrypted(builder: Endpoint, config: &OtlpConfig, link: &Link) -> Result<Endpoint, Error> {
         use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
         let mut tls = ClientTlsConfig::new();
-        tls = match (config.read_certificate()?, roots) {
+        tls = match (config.read_certificate()?, link.roots) {
             (Some(pem), _) => tls.ca_certificate(Certificate::from_pem(pem)),
             (None, Roots::System) => tls.with_native_roots(),
             (None, Roots::NotYet) => tls,
@@ -203,7 +227,7 @@ mod grpc {
         if let Some((certificate, key)) = config.read_identity()? {
             tls = tls.identity(Identity::from_pem(certificate, key));
         }
-        builder.tls_config(tls).map_err(|error| refused(endpoint, &error))
+        builder.tls_config(tls).map_err(|error| refused(link, &error))
     }
 }
 
@@ -230,18 +254,22 @@ fn endpoint(config: &OtlpConfig) -> Result<http::Uri, Error> {
 #[cfg(not(feature = "tls"))]
 pub(super) const NO_TLS: &str = "an https endpoint needs the feature `tls` of otel-vitals";
 
-fn is_https(endpoint: &http::Uri) -> bool {
-    endpoint.scheme() == Some(&http::uri::Scheme::HTTPS)
+fn refused(link: &Link, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::Exporter { endpoint: link.endpoint.to_string(), reason: in_full(error) }
 }
 
 /// An error with everything that caused it, because the outermost often only says "transport error".
-fn refused(endpoint: &http::Uri, error: &dyn std::error::Error) -> Error {
-    let mut reason = error.to_string();
+fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        reason.push_str(": ");
-        reason.push_str(&inner.to_string());
+        let inner_text = inner.to_string();
+        // Some say what caused them themselves.
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
         cause = inner.source();
     }
-    Error::Exporter { endpoint: endpoint.to_string(), reason }
+    text
 }

@@ -5,14 +5,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-use super::otlp::Roots;
+use super::otlp::{Link, Roots};
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
-/// The TLS settings of `config`. The roots are only loaded when the connection will be `encrypted`.
-pub(super) fn client(config: &OtlpConfig, encrypted: bool, roots: Roots) -> Result<ClientConfig, Error> {
+/// The TLS settings of `config`. The roots are only loaded for a connection that will be encrypted.
+pub(super) fn client(config: &OtlpConfig, link: &Link) -> Result<ClientConfig, Error> {
     let failed = |reason: String| Error::Exporter { endpoint: config.url(), reason };
-    let roots = if encrypted { trusted(config, roots)? } else { RootCertStore::empty() };
+    let roots = if link.is_encrypted() { trusted(config, link.roots)? } else { RootCertStore::empty() };
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?
