@@ -70,6 +70,15 @@ fn failing_over_grpc() {
     }
 }
 
+#[test]
+fn an_error_says_why() {
+    for launch in [Launch::new(PLAIN).grpc(closed_port()), Launch::new(PLAIN).http(closed_port())] {
+        let answer = launch.start().tell("flush");
+        let error = answer.error.unwrap_or_default();
+        assert!(error.contains("Connection refused"), "{error:?}");
+    }
+}
+
 /// A server that asks for time is asked again, and not before that time.
 #[test]
 fn asked_again_after_the_time_it_asked_for() {
