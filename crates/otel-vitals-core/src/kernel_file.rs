@@ -28,6 +28,8 @@ pub struct KernelFile {
     ends: End,
     file: Option<File>,
     buffer: Vec<u8>,
+    /// How many bytes from the start were enough at the last [`parse_beginning`](KernelFile::parse_beginning).
+    enough: Option<usize>,
 }
 
 /// How a reader knows that it has seen the end of the file without another `pread` that returns nothing.
@@ -45,6 +47,8 @@ enum End {
 const FIRST_BUFFER: usize = 4096;
 const PAGE: usize = 4096;
 const SHORT: usize = 512;
+/// By how much the numbers in the beginning of a file may grow from one read to the next.
+const GROWTH: usize = 128;
 /// No kernel file of ours comes near this; it bounds what a mistaken path can make us hold.
 const LARGEST: usize = 16 << 20;
 
@@ -67,7 +71,7 @@ impl KernelFile {
     }
 
     fn new(path: impl Into<PathBuf>, ends: End) -> Self {
-        KernelFile { path: path.into(), ends, file: None, buffer: Vec::new() }
+        KernelFile { path: path.into(), ends, file: None, buffer: Vec::new(), enough: None }
     }
 
     /// The path that is read.
@@ -95,7 +99,11 @@ impl KernelFile {
     /// # Errors
     /// [`ReadError::File`] when it cannot be opened or read.
     pub fn read(&mut self) -> Result<&[u8], ReadError> {
-        match self.fill() {
+        self.read_most(usize::MAX)
+    }
+
+    fn read_most(&mut self, most: usize) -> Result<&[u8], ReadError> {
+        match self.fill(most) {
             Ok(length) => Ok(self.buffer.get(..length).unwrap_or_default()),
             Err(error) => {
                 self.file = None;
@@ -115,8 +123,36 @@ impl KernelFile {
         }
     }
 
-    /// Reads from the start to the end; returns how many bytes of the buffer are the file's.
-    fn fill(&mut self) -> Result<usize, ReadError> {
+    /// Like [`parse`](KernelFile::parse), for a file of many records of which only the first matter: `parse` returns how
+    /// many bytes it needed, and the next read asks for little more. The kernel writes such a file while it is read, so
+    /// that this costs less than all of it.
+    ///
+    /// When that is too little, which `parse` tells by its error, it is called again with the whole file.
+    ///
+    /// # Errors
+    /// As [`parse`](KernelFile::parse).
+    pub fn parse_beginning(
+        &mut self,
+        mut parse: impl FnMut(&[u8]) -> Result<usize, Malformed>,
+    ) -> Result<(), ReadError> {
+        if let Some(enough) = self.enough.take() {
+            let bytes = self.read_most(enough + GROWTH)?;
+            // The last line may be cut, even in a number.
+            let lines = memchr::memrchr(b'\n', bytes).map_or(0, |last| last + 1);
+            if let Ok(needed) = parse(bytes.get(..lines).unwrap_or_default()) {
+                self.enough = Some(needed);
+                return Ok(());
+            }
+        }
+        let mut needed = None;
+        self.parse(|bytes| parse(bytes).map(|bytes| needed = Some(bytes)))?;
+        self.enough = needed;
+        Ok(())
+    }
+
+    /// Reads from the start to the end, but no more than `most` bytes; returns how many bytes of
+    /// the buffer are the file's.
+    fn fill(&mut self, most: usize) -> Result<usize, ReadError> {
         self.open()?;
         let fail = |source| ReadError::File { path: self.path.clone(), source };
         let Some(file) = &self.file else { return Err(fail(io::ErrorKind::NotFound.into())) };
@@ -125,7 +161,8 @@ impl KernelFile {
         }
         let mut length = 0;
         loop {
-            let room = self.buffer.get_mut(length..).unwrap_or_default();
+            let end = self.buffer.len().min(most);
+            let room = self.buffer.get_mut(length..end).unwrap_or_default();
             let offered = room.len();
             let read = match read_at(file, room, length as u64) {
                 Ok(read) => read,
@@ -133,7 +170,7 @@ impl KernelFile {
                 Err(error) => return Err(fail(error)),
             };
             length += read;
-            if self.ends.seen(read, offered) {
+            if self.ends.seen(read, offered) || length >= most {
                 return Ok(length);
             }
             if length == self.buffer.len() {
@@ -213,6 +250,58 @@ mod tests {
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         std::fs::write(&path, "here now").unwrap();
         assert_eq!(kernel_file.read().unwrap(), b"here now");
+    }
+
+    /// Parses for `wanted`, a number in a line of its own; returns it and how many bytes the parser was given each time.
+    fn number_in(file: &mut KernelFile, wanted: &str) -> (Result<u64, String>, Vec<usize>) {
+        let (mut found, mut given) = (0, Vec::new());
+        let outcome = file.parse_beginning(|bytes| {
+            given.push(bytes.len());
+            let mut needed = 0;
+            for line in crate::scan::lines(bytes) {
+                needed += line.len() + 1;
+                if let Some(number) = line.strip_prefix(wanted.as_bytes()) {
+                    found = crate::scan::number(number, "a number")?;
+                    return Ok(needed);
+                }
+            }
+            Err(Malformed::new("the wanted line", b"nothing"))
+        });
+        (outcome.map(|()| found).map_err(|error| error.to_string()), given)
+    }
+
+    #[test]
+    fn reads_little_more_of_the_beginning_than_was_needed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |before: usize, number: u64| {
+            let rest = "rest 1\n".repeat(400);
+            std::fs::write(file.path(), format!("{}wanted {number}\n{rest}", "before 1\n".repeat(before)))
+                .unwrap();
+        };
+        let mut kernel_file = KernelFile::short_records(file.path());
+        write(10, 5);
+        let whole = 10 * 9 + 9 + 400 * 7;
+        assert_eq!(number_in(&mut kernel_file, "wanted "), (Ok(5), vec![whole]));
+        for number in [6, 60_000, 6_000_000_000] {
+            write(10, number);
+            let (found, given) = number_in(&mut kernel_file, "wanted ");
+            assert_eq!(found, Ok(number));
+            let [given] = given[..] else { panic!("parsed once") };
+            assert!((99..=99 + 10 + GROWTH).contains(&given), "{given}");
+        }
+        // So much more before it that the wanted line is not reached, or cut: the whole file is read again.
+        for before in 22..40 {
+            write(10, 7);
+            let _ = number_in(&mut kernel_file, "wanted ");
+            write(before, 1_234_567_890_123);
+            let (found, given) = number_in(&mut kernel_file, "wanted ");
+            assert_eq!(found, Ok(1_234_567_890_123), "{before} lines before");
+            assert!(given.len() <= 2);
+        }
+        let (found, given) = number_in(&mut kernel_file, "absent ");
+        assert!(found.is_err());
+        assert_eq!(given.len(), 2);
+        assert_eq!(number_in(&mut kernel_file, "absent ").1.len(), 1, "nothing is known to be enough");
     }
 
     #[cfg(target_os = "linux")]

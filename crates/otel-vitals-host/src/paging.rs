@@ -46,10 +46,16 @@ impl Reading {
     }
 }
 
-fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
+/// Returns how many bytes it needed: what is wanted is in the first half.
+fn read(bytes: &[u8], reading: &mut Reading) -> Result<usize, Malformed> {
     let mut faults = Faults::default();
-    // All that is wanted begins with a p, few of some 200 lines do, and half of them come after the last.
-    for line in scan::lines(bytes).filter(|line| line.starts_with(b"p")) {
+    let mut needed = 0;
+    for line in scan::lines(bytes) {
+        needed += line.len() + 1;
+        // All that is wanted begins with a p, and few of some 200 lines do.
+        if !line.starts_with(b"p") {
+            continue;
+        }
         let mut fields = scan::fields(line);
         let value = match fields.next().unwrap_or_default() {
             b"pswpin" => &mut reading.swapped_in,
@@ -67,13 +73,13 @@ fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
     faults.require(&reading.major_faults, "pgmajfault");
     faults.require(&reading.swapped_in, "pswpin");
     faults.require(&reading.swapped_out, "pswpout");
-    faults.result()
+    faults.result().map(|()| needed)
 }
 
 pub(crate) fn register(meter: &Meter, context: &SourceContext, roots: &Roots) {
     let mut file = KernelFile::short_records(roots.path("/proc/vmstat"));
     let source = context.source("system.vmstat", Reading::default(), move |reading: &mut Reading| {
-        file.parse(|bytes| read(bytes, reading))
+        file.parse_beginning(|bytes| read(bytes, reading))
     });
     let [major, minor] =
         ["major", "minor"].map(|fault_type| KeyValue::new("system.paging.fault.type", fault_type));
@@ -113,7 +119,7 @@ mod tests {
 
     fn parsed(text: &[u8]) -> (Reading, Result<(), Malformed>) {
         let mut reading = Reading::default();
-        let outcome = read(text, &mut reading);
+        let outcome = read(text, &mut reading).map(drop);
         (reading, outcome)
     }
 
