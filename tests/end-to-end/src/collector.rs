@@ -138,6 +138,16 @@ impl Collector {
         wait_until("the collector's ports to be free again", || self.run().then_some(()));
     }
 
+    /// Stops it from running: connections stay, and new ones are made, but nobody answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it run again after [`freeze`](Self::freeze).
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
     /// OTLP/gRPC endpoint.
     #[must_use]
     pub fn grpc(&self) -> String {
@@ -171,6 +181,12 @@ impl Collector {
     /// Waits until `condition` finds in everything received what it looks for.
     pub fn wait_for<T>(&mut self, what: &str, mut condition: impl FnMut(&[Export]) -> Option<T>) -> T {
         wait_until(what, || condition(self.received()))
+    }
+
+    fn signal(&self, name: &str) {
+        let child = self.running.as_ref().expect("the collector is running");
+        let status = Command::new("kill").args(["-s", name]).arg(child.id().to_string()).status();
+        assert!(status.expect("there is a kill").success(), "the collector takes no signal");
     }
 
     fn receive(&mut self) {

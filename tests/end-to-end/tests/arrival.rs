@@ -174,6 +174,25 @@ fn headers_and_compression_over_http() {
     }
 }
 
+/// The same from a file, which the environment does not repeat.
+#[test]
+fn headers_and_compression_from_a_file() {
+    let peer = Peer::start(Behaviour::Http { status: 200, retry_after: None });
+    let file = format!(
+        "service: {{name: shop}}\n\
+         otlp:\n  endpoint: {}\n  protocol: http/json\n  compression: gzip\n  headers: {{api-key: '${{env:KEY}}'}}\n",
+        peer.endpoint()
+    );
+    let mut subject = plain().file("vitals.yaml", &file).env("KEY", "secret").start();
+    subject.tell("flush").ok();
+    let request = peer.requests().remove(0);
+    assert_eq!(request.path, "/v1/metrics");
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("content-encoding"), Some("gzip"));
+    assert_eq!(request.header("api-key"), Some("secret"));
+    assert_eq!(&request.body[..2], [0x1f, 0x8b], "the body is not gzip");
+}
+
 #[test]
 fn the_endpoint_for_all_signals_keeps_its_path() {
     let peer = Peer::start(Behaviour::Http { status: 200, retry_after: None });

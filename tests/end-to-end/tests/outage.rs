@@ -60,6 +60,25 @@ fn nothing_is_lost(mut collector: Collector, launch: Launch) {
     subject.tell("shutdown").ok();
 }
 
+/// A collector that hangs is as good as none while it lasts, and does no harm after.
+#[test]
+fn a_frozen_collector_thaws() {
+    let Some(mut collector) = Collector::start() else { return };
+    let mut subject = plain().grpc(collector.grpc()).env("OTEL_METRIC_EXPORT_TIMEOUT", "300").start();
+    subject.tell("count 5").ok();
+    subject.tell("flush").ok();
+    collector.freeze();
+    subject.tell("count 7").ok();
+    for _ in 0..5 {
+        let answer = subject.tell("flush");
+        assert!(answer.is("Timeout") || answer.is("Export"), "{answer:?}");
+    }
+    collector.thaw();
+    collector.wait_for("the count after the frost", |exports| counted(exports, 12.0));
+    subject.tell("flush").ok();
+    subject.tell("shutdown").ok();
+}
+
 /// The latest export if the subject's counter is at `value` in it.
 fn counted(exports: &[Export], value: f64) -> Option<Export> {
     let last = exports.last()?;
