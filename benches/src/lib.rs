@@ -5,8 +5,10 @@
 //! ```
 //!
 //! A [`Subject`](subject::Subject) is one way to collect one group: ours, the system calls alone, or a peer, as far as
-//! the callbacks or through an SDK. Linux only, as the peers are.
-#![cfg(target_os = "linux")]
+//! the callbacks or through an SDK.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("the benches compare ways to read Linux's /proc; elsewhere build with `--exclude benches`");
 
 pub mod allocations;
 pub mod bare;
