@@ -28,7 +28,9 @@ impl Client {
     pub(super) fn new(config: &OtlpConfig, link: &Link) -> Result<Self, Error> {
         let mut headers = config.headers.to_map();
         headers.entry(http::header::USER_AGENT).or_insert(http::HeaderValue::from_static(USER_AGENT));
-        let inner = HyperClient::new(connector(config, link)?, config.timeout, None);
+        // The pipeline bounds every export itself, and must be the one to notice.
+        let timeout = config.timeout.saturating_mul(2);
+        let inner = HyperClient::new(connector(config, link)?, timeout, None);
         Ok(Client { inner, headers, cause: link.cause.clone() })
     }
 }

@@ -202,8 +202,8 @@ mod grpc {
         let builder = Endpoint::from(link.endpoint.clone())
             .user_agent(USER_AGENT)
             .map_err(|error| refused(link, &error))?
+            // No `timeout`: the pipeline bounds every export itself, and must be the one to notice, see `reconnect`.
             .connect_timeout(config.timeout)
-            .timeout(config.timeout)
             .tcp_keepalive(Some(KEEP_ALIVE));
         let builder = if link.is_encrypted() { encrypted(builder, config, link)? } else { builder };
         Ok(builder.connect_lazy())
