@@ -11,6 +11,8 @@ use std::thread;
 pub enum Behaviour {
     /// Takes connections and everything that is sent, and never says a word.
     Silent,
+    /// Is silent on the first connection, as a machine that vanished is, and answers gRPC calls on every later one.
+    Replaced,
     /// Takes a connection, reads the beginning and hangs up.
     HangsUp,
     /// Answers every HTTP/1.1 request with this status, and with `Retry-After` of so many seconds where given.
@@ -73,7 +75,8 @@ impl Peer {
                     return;
                 }
                 let (Ok(stream), seen) = (stream, Arc::clone(&seen)) else { return };
-                seen.connections.fetch_add(1, Ordering::AcqRel);
+                let before = seen.connections.fetch_add(1, Ordering::AcqRel);
+                let behaviour = behaviour.of_connection(before);
                 thread::spawn(move || behaviour.serve(stream, &seen));
             }
         });
@@ -122,10 +125,19 @@ impl Seen {
 }
 
 impl Behaviour {
+    /// How the connection is served that came after so many others.
+    fn of_connection(self, before: usize) -> Self {
+        match self {
+            Behaviour::Replaced if before == 0 => Behaviour::Silent,
+            Behaviour::Replaced => Behaviour::Grpc { status: 0 },
+            other => other,
+        }
+    }
+
     fn serve(self, mut stream: TcpStream, seen: &Seen) {
         match self {
             // Ends with the client's end of the connection.
-            Behaviour::Silent => drop(std::io::copy(&mut stream, &mut std::io::sink())),
+            Behaviour::Silent | Behaviour::Replaced => drop(std::io::copy(&mut stream, &mut std::io::sink())),
             Behaviour::HangsUp => drop(stream.read(&mut [0; 64])),
             Behaviour::Http { status, retry_after } => {
                 let mut answer = format!("HTTP/1.1 {status} As told\r\nContent-Length: 0\r\n");

@@ -11,13 +11,14 @@
 //! | `burn N` | uses N milliseconds of CPU time | |
 //! | `open N` | opens N descriptors and keeps them | |
 //! | `spawn N` | starts N threads that live as long as the process | |
+//! | `hang` | makes an instrument whose callback never returns | |
 //! | `write N` | writes N MiB to a file in the current folder and waits until they are on the disk | |
 //!
 //! The commands block the thread they run on, which in an async `main` is the runtime's: the worst place from
 //! which to flush. When the input ends, [`obey`] returns and `main` goes on.
 
 use opentelemetry::global;
-use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::metrics::{AsyncInstrument, MeterProvider as _};
 use otel_vitals::{Error, Vitals};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -87,6 +88,13 @@ impl Obedient {
                 self.files.extend(files);
             }
             "spawn" => (0..number).for_each(|_| drop(thread::spawn(thread::park))),
+            "hang" => {
+                let meter = self.vitals().meter_provider().meter("subject");
+                let forever = |_: &dyn AsyncInstrument<u64>| loop {
+                    thread::park();
+                };
+                meter.u64_observable_gauge("subject.hanging").with_callback(forever).build();
+            }
             "write" => {
                 let mut file = File::create("written").expect("a file in the current folder");
                 (0..number).for_each(|_| file.write_all(&[7; 1 << 20]).expect("room on the disk"));

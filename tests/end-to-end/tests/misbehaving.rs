@@ -18,7 +18,7 @@ const SLACK: Duration = Duration::from_secs(1);
 fn silent_over_grpc() {
     every_main(|launch| {
         let peer = Peer::start(Behaviour::Silent);
-        (launch.grpc(peer.endpoint()), peer)
+        (launch.grpc(peer.endpoint()), Some(peer))
     });
 }
 
@@ -26,48 +26,74 @@ fn silent_over_grpc() {
 fn silent_over_http() {
     every_main(|launch| {
         let peer = Peer::start(Behaviour::Silent);
-        (launch.http(peer.endpoint()), peer)
+        (launch.http(peer.endpoint()), Some(peer))
     });
 }
 
 #[test]
 fn refusing() {
-    every_main(|launch| (launch.grpc(closed_port()), ()));
-    one_main(|launch| (launch.http(closed_port()), ()));
+    every_main(|launch| (launch.grpc(closed_port()), None));
+    one_main(&[()], |launch, ()| (launch.http(closed_port()), None));
 }
 
 #[test]
 fn hanging_up() {
-    one_main(|launch| {
+    let transports: [fn(Launch, String) -> Launch; 2] = [Launch::grpc, Launch::http];
+    one_main(&transports, |launch, over| {
         let peer = Peer::start(Behaviour::HangsUp);
-        (launch.grpc(peer.endpoint()), peer)
-    });
-    one_main(|launch| {
-        let peer = Peer::start(Behaviour::HangsUp);
-        (launch.http(peer.endpoint()), peer)
+        (over(launch, peer.endpoint()), Some(peer))
     });
 }
 
 #[test]
 fn failing_over_http() {
-    for (status, retry_after) in [(500, None), (503, Some(1)), (503, Some(3600)), (429, Some(1)), (400, None)]
-    {
-        one_main(|launch| {
-            let peer = Peer::start(Behaviour::Http { status, retry_after });
-            (launch.http(peer.endpoint()), peer)
-        });
-    }
+    let answers = [(500, None), (503, Some(1)), (503, Some(3600)), (429, Some(1)), (400, None)];
+    one_main(&answers, |launch, &(status, retry_after)| {
+        let peer = Peer::start(Behaviour::Http { status, retry_after });
+        (launch.http(peer.endpoint()), Some(peer))
+    });
 }
 
 #[test]
 fn failing_over_grpc() {
     let (invalid_argument, resource_exhausted, unavailable) = (3, 8, 14);
-    for status in [invalid_argument, resource_exhausted, unavailable] {
-        one_main(|launch| {
-            let peer = Peer::start(Behaviour::Grpc { status });
-            (launch.grpc(peer.endpoint()), peer)
-        });
-    }
+    one_main(&[invalid_argument, resource_exhausted, unavailable], |launch, &status| {
+        let peer = Peer::start(Behaviour::Grpc { status });
+        (launch.grpc(peer.endpoint()), Some(peer))
+    });
+}
+
+/// A machine that vanished without a word leaves a connection that looks alive for a quarter of an hour. Who took its
+/// place is found with the next export.
+#[test]
+fn replaced_by_another() {
+    let peer = Peer::start(Behaviour::Replaced);
+    let launch = Launch::new(PLAIN).grpc(peer.endpoint()).env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
+    let mut subject = launch.env("OTEL_EXPORTER_OTLP_TIMEOUT", "500").start();
+    let answer = subject.tell("flush");
+    assert!(answer.is("Timeout") || answer.is("Export"), "{answer:?}");
+    subject.tell("flush").ok();
+    assert_eq!(peer.connections(), 2);
+}
+
+/// The application's own callback hangs, and with it every collection.
+#[test]
+fn a_callback_that_never_returns() {
+    let bounded = |end| {
+        let launch = Launch::new(PLAIN).grpc(closed_port());
+        let mut subject = launch.env("OTEL_METRIC_EXPORT_TIMEOUT", FLUSH.as_millis().to_string()).start();
+        subject.tell("hang").ok();
+        let answer = subject.tell("flush");
+        assert!(answer.is("Timeout"), "{answer:?}");
+        assert!(answer.took <= FLUSH + SLACK, "a flush took {:?}", answer.took);
+        let answer = subject.tell(end);
+        assert!(answer.took <= SHUTDOWN + SLACK, "{end} took {:?}", answer.took);
+        assert!(subject.finish().success());
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| bounded("shutdown"));
+        scope.spawn(|| bounded("drop"));
+    });
 }
 
 #[test]
@@ -91,12 +117,18 @@ fn asked_again_after_the_time_it_asked_for() {
     assert!(answer.took >= Duration::from_secs(1), "asked again after {:?}", answer.took);
 }
 
-fn one_main<Guard>(to: impl Fn(Launch) -> (Launch, Guard)) {
-    bounded(PLAIN, "shutdown", &to);
-    bounded(PLAIN, "drop", &to);
+/// The program without a runtime, against each of `cases`, all at the same time.
+fn one_main<Case: Sync>(cases: &[Case], to: impl Fn(Launch, &Case) -> (Launch, Option<Peer>) + Sync) {
+    thread::scope(|scope| {
+        for (case, end) in cases.iter().flat_map(|case| [(case, "shutdown"), (case, "drop")]) {
+            let to = &to;
+            scope.spawn(move || bounded(PLAIN, end, |launch| to(launch, case)));
+        }
+    });
 }
 
-fn every_main<Guard>(to: impl Fn(Launch) -> (Launch, Guard) + Sync) {
+/// Every program, and one of them that drops its handle, all at the same time.
+fn every_main(to: impl Fn(Launch) -> (Launch, Option<Peer>) + Sync) {
     thread::scope(|scope| {
         for program in MAINS {
             let to = &to;
@@ -107,9 +139,9 @@ fn every_main<Guard>(to: impl Fn(Launch) -> (Launch, Guard) + Sync) {
 }
 
 /// `flush`, `end` and the end of the process all come in time, and the program itself notices nothing.
-fn bounded<Guard>(program: &str, end: &str, to: impl Fn(Launch) -> (Launch, Guard)) {
+fn bounded(program: &str, end: &str, to: impl Fn(Launch) -> (Launch, Option<Peer>)) {
     let name = Path::new(program).file_name().unwrap().to_string_lossy();
-    let (launch, _guard) =
+    let (launch, _peer) =
         to(Launch::new(program).env("OTEL_METRIC_EXPORT_TIMEOUT", FLUSH.as_millis().to_string()));
     let mut subject = launch.start();
     subject.init().clone().ok();
