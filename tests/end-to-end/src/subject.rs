@@ -151,6 +151,9 @@ impl Subject {
 
     /// Sends `command` and waits until it is done; see [`script`](crate::script) for what there is.
     pub fn tell(&mut self, command: &str) -> Answer {
+        if let Some(error) = &self.init.error {
+            panic!("there is nobody to {command:?}, because init failed: {error}");
+        }
         let pipe = self.commands.as_mut().expect("the subject was not told to exit");
         writeln!(pipe, "{command}").and_then(|()| pipe.flush()).expect("the subject listens");
         self.answer(command)

@@ -11,6 +11,11 @@ pub(crate) const OWN_PROVIDER: &str = env!("CARGO_BIN_EXE_own_provider");
 /// Every kind of `main`.
 pub(crate) const MAINS: [&str; 4] = [PLAIN, MULTI_THREAD, CURRENT_THREAD, ACTIX];
 
+/// The program without a runtime, which exports only when told and reads everything anew for that.
+pub(crate) fn told() -> Launch {
+    plain().env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").env("VITALS_METRICS_FRESHNESS", "1ms")
+}
+
 /// The program without a runtime.
 pub(crate) fn plain() -> Launch {
     Launch::new(PLAIN)

@@ -4,7 +4,7 @@ use end_to_end::received::{Export, Point, Temporality};
 use end_to_end::{Collector, procfs};
 use std::ops::Range;
 
-use crate::programs::plain;
+use crate::programs::told;
 
 const PREFERENCE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
@@ -12,7 +12,7 @@ const PREFERENCE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 /// subject before and after.
 fn count_twelve(preference: &str) -> Option<(Vec<Export>, Range<f64>)> {
     let mut collector = Collector::start()?;
-    let mut subject = plain().grpc(collector.grpc()).env(PREFERENCE, preference).start();
+    let mut subject = told().grpc(collector.grpc()).env(PREFERENCE, preference).start();
     for commands in [["count 3", "flush"], ["count 4", "flush"], ["count 4", "count 1"]] {
         subject.tell("burn 50").ok();
         for command in commands {

@@ -3,7 +3,7 @@
 use end_to_end::received::Export;
 use end_to_end::{Collector, Subject, procfs};
 
-use crate::programs::plain;
+use crate::programs::told;
 
 /// A subject that exports only when told, and the collector that it exports to.
 struct Watched {
@@ -14,8 +14,8 @@ struct Watched {
 impl Watched {
     fn start() -> Option<Self> {
         let collector = Collector::start()?;
-        let launch = plain().grpc(collector.grpc()).env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
-        let mut watched = Watched { collector, subject: launch.start() };
+        let subject = told().grpc(collector.grpc()).start();
+        let mut watched = Watched { collector, subject };
         // Everything that is made at the first export is there before the first measurement.
         watched.export();
         Some(watched)
@@ -24,8 +24,6 @@ impl Watched {
     /// What arrives of an export now.
     fn export(&mut self) -> Export {
         let before = self.collector.received().len();
-        // A reading is fresh for 100 ms; what is older is read anew.
-        std::thread::sleep(std::time::Duration::from_millis(150));
         self.subject.tell("flush").ok();
         self.collector.wait_for("the export", |exports| exports.get(before).cloned())
     }
