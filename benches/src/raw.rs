@@ -174,7 +174,7 @@ fn calls(group: Group) -> Option<Vec<Call>> {
         Group::Paging => {
             // What comes after the last wanted line is not asked for.
             let faults = Text::beginning("/proc/vmstat", "\npgmajfault ").map(Call::Read);
-            vec![faults, records("/proc/swaps")]
+            vec![faults.or_else(|| records("/proc/vmstat")), records("/proc/swaps")]
         }
         Group::Disk => vec![records("/proc/diskstats")],
         Group::Filesystem => {
