@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
+use crate::procfs;
 use crate::received::{Export, Tail};
 use crate::waiting::wait_until;
 use crate::web;
@@ -140,7 +141,9 @@ impl Collector {
 
     /// Stops it from running: connections stay, and new ones are made, but nobody answers.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        let pid = self.signal("STOP");
+        // A thread that is on a processor stops a little later.
+        wait_until("every thread of the collector to stop", || procfs::is_stopped(pid).then_some(()));
     }
 
     /// Lets it run again after [`freeze`](Self::freeze).
@@ -183,10 +186,12 @@ impl Collector {
         wait_until(what, || condition(self.received()))
     }
 
-    fn signal(&self, name: &str) {
+    /// Signals the process; gives its id.
+    fn signal(&self, name: &str) -> u32 {
         let child = self.running.as_ref().expect("the collector is running");
         let status = Command::new("kill").args(["-s", name]).arg(child.id().to_string()).status();
         assert!(status.expect("there is a kill").success(), "the collector takes no signal");
+        child.id()
     }
 
     fn receive(&mut self) {

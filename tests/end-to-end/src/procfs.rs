@@ -38,6 +38,16 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(tasks.filter_map(|task| on_cpu(task.ok()?)).sum())
 }
 
+/// Whether every thread is stopped by a signal.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+    tasks.flatten().all(|task| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:\tT"))
+    })
+}
+
 fn kibibytes(pid: u32, key: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
     let line = status.lines().find(|line| line.starts_with(key)).expect("the kernel tells it");
