@@ -67,7 +67,7 @@ mod table;
 
 pub use error::{Malformed, ReadError};
 pub use kernel_file::KernelFile;
-pub use source::{Reading, Source, SourceContext};
+pub use source::{Collection, Reading, Source, SourceContext};
 pub use table::Table;
 
 /// Schema URL of the OpenTelemetry semantic conventions whose names, units and attributes we emit.

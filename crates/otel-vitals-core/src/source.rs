@@ -4,6 +4,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,28 @@ pub trait Reading: Send + 'static {
 #[derive(Clone, Debug)]
 pub struct SourceContext {
     freshness: Duration,
+    collection: Collection,
     metrics: SelfMetrics,
+}
+
+/// Counts the collections of a pipeline, so that no reading serves two of them. Clones count together.
+///
+/// Who collects [begins](Collection::begin) each collection; where nobody does, as on a provider that the application
+/// brought, the freshness window alone decides.
+#[derive(Clone, Debug, Default)]
+pub struct Collection {
+    number: Arc<AtomicU64>,
+}
+
+impl Collection {
+    /// Makes every reading so far stale.
+    pub fn begin(&self) {
+        self.number.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
+    }
 }
 
 impl SourceContext {
@@ -29,10 +51,18 @@ impl SourceContext {
     /// `freshness`.
     ///
     /// The window must be longer than one collection, so that all instruments of a group see the same reading,
-    /// and shorter than the interval between two. Zero reads at every look.
+    /// and shorter than the interval between two. Zero reads at every look. See also
+    /// [`with_collection`](SourceContext::with_collection).
     #[must_use]
     pub fn new(meter: &Meter, freshness: Duration) -> Self {
-        SourceContext { freshness, metrics: SelfMetrics::new(meter) }
+        SourceContext { freshness, collection: Collection::default(), metrics: SelfMetrics::new(meter) }
+    }
+
+    /// The same context, whose sources also read again when `collection` begins.
+    #[must_use]
+    pub fn with_collection(mut self, collection: Collection) -> Self {
+        self.collection = collection;
+        self
     }
 
     /// A source called `name` (the value of `otel_vitals.source`), whose `reading` is filled by `read`.
@@ -48,6 +78,7 @@ impl SourceContext {
             shared: Arc::new(Shared {
                 name,
                 freshness: self.freshness,
+                collection: self.collection.clone(),
                 metrics: self.metrics.of(name),
                 state: Mutex::new(State { reading, read: Box::new(read), read_at: None, logged: false }),
             }),
@@ -69,6 +100,7 @@ pub struct Source<R> {
 struct Shared<R> {
     name: &'static str,
     freshness: Duration,
+    collection: Collection,
     metrics: SourceMetrics,
     state: Mutex<State<R>>,
 }
@@ -76,7 +108,8 @@ struct Shared<R> {
 struct State<R> {
     reading: R,
     read: Read<R>,
-    read_at: Option<Instant>,
+    /// When, and in which collection.
+    read_at: Option<(Instant, u64)>,
     logged: bool,
 }
 
@@ -109,9 +142,9 @@ impl<R: Reading> Source<R> {
     /// What `look` makes of a fresh reading; none if it panics.
     pub fn look<T>(&self, look: impl FnOnce(&R) -> T) -> Option<T> {
         let mut state = self.lock();
-        let now = Instant::now();
-        if state.is_stale(self.shared.freshness, now) {
-            self.refresh(&mut state, now);
+        let (now, collection) = (Instant::now(), self.shared.collection.number());
+        if state.is_stale(self.shared.freshness, now, collection) {
+            self.refresh(&mut state, now, collection);
         }
         match catch_unwind(AssertUnwindSafe(|| look(&state.reading))) {
             Ok(seen) => Some(seen),
@@ -122,7 +155,7 @@ impl<R: Reading> Source<R> {
         }
     }
 
-    fn refresh(&self, state: &mut State<R>, started: Instant) {
+    fn refresh(&self, state: &mut State<R>, started: Instant, collection: u64) {
         state.reading.clear();
         let State { reading, read, .. } = state;
         match catch_unwind(AssertUnwindSafe(|| read(reading))) {
@@ -134,7 +167,7 @@ impl<R: Reading> Source<R> {
             }
         }
         let ended = Instant::now();
-        state.read_at = Some(ended);
+        state.read_at = Some((ended, collection));
         self.shared.metrics.read(ended - started);
     }
 
@@ -160,8 +193,10 @@ impl<R: Reading> Source<R> {
 }
 
 impl<R> State<R> {
-    fn is_stale(&self, freshness: Duration, now: Instant) -> bool {
-        self.read_at.is_none_or(|at| freshness.is_zero() || now.saturating_duration_since(at) > freshness)
+    fn is_stale(&self, freshness: Duration, now: Instant, collection: u64) -> bool {
+        self.read_at.is_none_or(|(at, read_in)| {
+            read_in != collection || freshness.is_zero() || now.saturating_duration_since(at) > freshness
+        })
     }
 }
 

@@ -165,9 +165,10 @@ pub struct MetricsConfig {
     pub exporters: Vec<ExporterKind>,
     /// Time from one collection to the next.
     pub interval: Duration,
-    /// Bound of one collection with its export, and of a flush and a shutdown.
+    /// Bound of one collection with its export, and of a flush.
     pub timeout: Duration,
-    /// How long a source that has been read serves all its instruments before it is read again.
+    /// How long a source that has been read serves all its instruments before it is read again, within a collection; on
+    /// a provider that the application brought, also from one collection to the next.
     pub freshness: Duration,
     /// `process.*`.
     pub process: ProcessOptions,

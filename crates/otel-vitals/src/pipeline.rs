@@ -22,6 +22,7 @@ mod worker;
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, InstrumentKind, SdkMeterProvider, Stream};
+use otel_vitals_core::Collection;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,13 @@ const THREAD: &str = "otel-vitals";
 /// Builds a provider with `resource` and starts the thread that exports what it collects, as `config` says.
 ///
 /// Nothing is sent and no connection is made before the first interval is over.
-pub(crate) fn start(config: &Config, resource: Resource) -> Result<(SdkMeterProvider, Control), Error> {
+///
+/// `collection` begins anew with everything that is collected.
+pub(crate) fn start(
+    config: &Config,
+    resource: Resource,
+    collection: Collection,
+) -> Result<(SdkMeterProvider, Control), Error> {
     let (control, requests) = Control::new();
     let reader = Reader::new(config.otlp.temporality.into(), control.clone(), config.metrics.timeout);
     let provider = SdkMeterProvider::builder()
@@ -66,7 +73,7 @@ pub(crate) fn start(config: &Config, resource: Resource) -> Result<(SdkMeterProv
                     Err(error) => return drop(started.send(Err(error))),
                 }
             };
-            let worker = Worker::new(&settings, reader, exporters, requests, &meter_provider);
+            let worker = Worker::new(&settings, reader, collection, exporters, requests, &meter_provider);
             // The worker must not keep the provider alive: its reader only knows the pipeline weakly.
             drop(meter_provider);
             if started.send(Ok(())).is_ok() {

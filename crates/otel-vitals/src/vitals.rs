@@ -3,7 +3,7 @@
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use otel_vitals_core::SourceContext;
+use otel_vitals_core::{Collection, SourceContext};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -23,6 +23,9 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// The running vitals of this process. Cheap to clone; dropping the last clone exports a last time, as
 /// [`shutdown`](Vitals::shutdown) does.
+///
+/// A clone that outlives `main` is never dropped: what actix keeps for its workers, for one, lives to the end of the
+/// process. Call [`shutdown`](Vitals::shutdown) there.
 ///
 /// ```no_run
 /// # fn serve() {}
@@ -66,18 +69,19 @@ impl Vitals {
 
     pub(crate) fn start(config: Config, provider: Option<SdkMeterProvider>) -> Result<Self, Error> {
         let running = Running::claim()?;
+        let collection = Collection::default();
         let (provider, export) = match provider {
             _ if config.disabled => (SdkMeterProvider::default(), Export::Nobody),
             Some(provider) => (provider, Export::Application(Arc::default())),
             None if config.metrics.exporters.is_empty() => (SdkMeterProvider::default(), Export::Nobody),
             None => {
-                let (provider, control) = pipeline::start(&config, resource::build(&config))?;
+                let (provider, control) = pipeline::start(&config, resource::build(&config), collection.clone())?;
                 opentelemetry::global::set_meter_provider(provider.clone());
                 (provider, Export::Pipeline(control))
             }
         };
         if !matches!(export, Export::Nobody) {
-            register(&provider, &config);
+            register(&provider, &config, collection);
         }
         Ok(Vitals { inner: Arc::new(Inner { config, provider, export, running }) })
     }
@@ -201,9 +205,9 @@ impl Drop for Running {
 }
 
 /// Declares every group that `config` turns on.
-fn register(provider: &SdkMeterProvider, config: &Config) {
+fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection) {
     let ours = provider.meter_with_scope(crate::scope());
-    let context = SourceContext::new(&ours, config.metrics.freshness);
+    let context = SourceContext::new(&ours, config.metrics.freshness).with_collection(collection);
     let process = provider.meter_with_scope(otel_vitals_runtime::scope());
     otel_vitals_runtime::register(&process, &context, &config.metrics.process);
     let host = provider.meter_with_scope(otel_vitals_host::scope());

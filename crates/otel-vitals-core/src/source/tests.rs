@@ -106,6 +106,24 @@ fn a_stale_reading_is_read_again() {
 }
 
 #[test]
+fn a_collection_that_begins_is_read_anew_within_the_window_too() {
+    let pipeline = Pipeline::new();
+    let collection = Collection::default();
+    let context = SourceContext::new(&pipeline.meter, LONG).with_collection(collection.clone());
+    let mut reads = 0;
+    let source = context.source("test", Count::default(), move |reading: &mut Count| {
+        reads += 1;
+        reading.value = Some(reads);
+        Ok(())
+    });
+    assert_eq!(source.look(|reading| reading.value), Some(Some(1)));
+    assert_eq!(source.look(|reading| reading.value), Some(Some(1)));
+    collection.begin();
+    assert_eq!(source.look(|reading| reading.value), Some(Some(2)));
+    assert_eq!(source.look(|reading| reading.value), Some(Some(2)));
+}
+
+#[test]
 fn a_failed_read_is_absent_counted_and_tried_again() {
     let pipeline = Pipeline::new();
     let context = SourceContext::new(&pipeline.meter, Duration::ZERO);

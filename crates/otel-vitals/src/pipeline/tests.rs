@@ -63,7 +63,7 @@ fn config(url: &str) -> Config {
 }
 
 fn started(config: &Config) -> (SdkMeterProvider, Control) {
-    let (provider, control) = start(config, Resource::builder_empty().build()).unwrap();
+    let (provider, control) = start(config, Resource::builder_empty().build(), Collection::default()).unwrap();
     provider.meter("test").u64_counter("requests").build().add(1, &[]);
     (provider, control)
 }
@@ -208,6 +208,6 @@ fn a_panicking_callback_of_the_application_leaves_the_thread_alive() {
 
 #[test]
 fn a_wrong_endpoint_is_an_error_of_the_start() {
-    let error = start(&config("http://[not a host"), Resource::builder_empty().build()).unwrap_err();
+    let error = start(&config("http://[not a host"), Resource::builder_empty().build(), Collection::default()).unwrap_err();
     assert!(matches!(error, Error::Exporter { .. }), "{error:?}");
 }

@@ -3,6 +3,7 @@
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader as _;
+use otel_vitals_core::Collection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub(super) struct Worker {
     /// Bound of one collection and export.
     timeout: Duration,
     reader: Reader,
+    collection: Collection,
     exporters: Vec<Exporter>,
     requests: Requests,
     metrics: SelfMetrics,
@@ -55,6 +57,7 @@ impl Worker {
     pub(super) fn new(
         config: &Config,
         reader: Reader,
+        collection: Collection,
         exporters: Vec<Exporter>,
         requests: Requests,
         provider: &SdkMeterProvider,
@@ -65,6 +68,7 @@ impl Worker {
             timeout: config.metrics.timeout,
             exporters: exporters.into_iter().map(|exporter| exporter.measured(&metrics)).collect(),
             reader,
+            collection,
             requests,
             metrics,
             batch: ResourceMetrics::default(),
@@ -133,6 +137,7 @@ impl Worker {
 
     fn collect(&mut self) -> Outcome {
         let started = Instant::now();
+        self.collection.begin();
         // Our callbacks are guarded; the application's own are not, and the SDK runs them here.
         let collected = catch_unwind(AssertUnwindSafe(|| self.reader.collect(&mut self.batch)));
         let failure = match collected {
