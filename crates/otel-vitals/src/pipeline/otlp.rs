@@ -100,7 +100,9 @@ impl Otlp {
     pub(super) fn server(&self) -> Option<(&str, u16)> {
         let Link { endpoint, .. } = &self.link;
         let default = if self.link.is_encrypted() { 443 } else { 80 };
-        Some((endpoint.host()?, endpoint.port_u16().unwrap_or(default)))
+        // An IPv6 address is in brackets only where a port may follow.
+        let host = endpoint.host()?.trim_start_matches('[').trim_end_matches(']');
+        Some((host, endpoint.port_u16().unwrap_or(default)))
     }
 
     pub(super) fn url(&self) -> &str {

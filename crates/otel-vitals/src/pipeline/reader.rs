@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc as requests, watch};
 
-use super::remaining;
+use super::{deadline, remaining};
 use crate::error::Error;
 
 /// More flushes than this waiting at once means that the collector hangs; the next one is told so.
@@ -83,7 +83,7 @@ impl Control {
     /// Collects and exports a last time and ends the thread; returns when that is done or `limit` is over. Later
     /// calls wait for the first and report what it came to.
     pub(crate) fn shutdown(&self, limit: Duration) -> Result<(), Error> {
-        let deadline = Instant::now() + limit;
+        let deadline = deadline(limit);
         self.stop.send_if_modified(|stop| {
             let first = stop.is_none();
             stop.get_or_insert(deadline);

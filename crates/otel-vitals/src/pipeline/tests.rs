@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Endpoint, Protocol};
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +15,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Peer {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Peer {
@@ -21,14 +23,15 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::<Mutex<Vec<String>>>::default();
-        let seen = Arc::clone(&requests);
+        let bodies = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+        let (seen, read) = (Arc::clone(&requests), Arc::clone(&bodies));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(stream.unwrap(), status, &seen));
+                let (seen, read) = (Arc::clone(&seen), Arc::clone(&read));
+                std::thread::spawn(move || serve(stream.unwrap(), status, &seen, &read));
             }
         });
-        Peer { url, requests }
+        Peer { url, requests, bodies }
     }
 
     fn count(&self) -> usize {
@@ -36,7 +39,7 @@ impl Peer {
     }
 }
 
-fn serve(stream: TcpStream, status: Option<&str>, seen: &Mutex<Vec<String>>) {
+fn serve(stream: TcpStream, status: Option<&str>, seen: &Mutex<Vec<String>>, read: &Mutex<Vec<Vec<u8>>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     loop {
         let mut head = String::new();
@@ -48,6 +51,7 @@ fn serve(stream: TcpStream, status: Option<&str>, seen: &Mutex<Vec<String>>) {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let mut body = vec![0; length.parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
+        read.lock().unwrap().push(body);
         seen.lock().unwrap().push(head);
         let Some(status) = status else { continue };
         write!(&stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
@@ -63,7 +67,8 @@ fn config(url: &str) -> Config {
 }
 
 fn started(config: &Config) -> (SdkMeterProvider, Control) {
-    let (provider, control) = start(config, Resource::builder_empty().build(), Collection::default()).unwrap();
+    let (provider, control) =
+        start(config, Resource::builder_empty().build(), Collection::default()).unwrap();
     provider.meter("test").u64_counter("requests").build().add(1, &[]);
     (provider, control)
 }
@@ -119,9 +124,8 @@ fn the_last_export_gets_its_share_when_one_before_it_hangs() {
         // The first connection is never answered, every later one is.
         let _hung = listener.accept().unwrap();
         for stream in listener.incoming() {
-            let seen = Mutex::default();
             counted.fetch_add(1, Ordering::SeqCst);
-            serve(stream.unwrap(), Some("200 OK"), &seen);
+            serve(stream.unwrap(), Some("200 OK"), &Mutex::default(), &Mutex::default());
         }
     });
     let (_provider, control) = started(&config(&url));
@@ -184,6 +188,46 @@ fn flushes_of_many_threads_share_exports() {
 }
 
 #[test]
+fn no_bound_is_too_long() {
+    let peer = Peer::answering(Some("200 OK"));
+    let (_provider, control) = started(&config(&peer.url));
+    control.flush(Duration::MAX).unwrap();
+    control.shutdown(Duration::MAX).unwrap();
+    assert_eq!(peer.count(), 2);
+}
+
+#[test]
+fn every_mode_of_a_thousand_processors_is_a_series_of_its_own() {
+    let peer = Peer::answering(Some("200 OK"));
+    let mut config = config(&peer.url);
+    config.metrics.host.cpu.per_core = true;
+    let (provider, control) = started(&config);
+    let meter = provider.meter_with_scope(otel_vitals_host::scope());
+    let modes = ["user", "system", "nice", "idle", "iowait", "interrupt", "steal"];
+    let observed = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&observed);
+    meter
+        .f64_observable_counter("system.cpu.time")
+        .with_callback(move |instrument| {
+            for processor in 0..1024 {
+                for mode in modes {
+                    let attributes =
+                        [KeyValue::new("cpu.logical_number", processor), KeyValue::new("cpu.mode", mode)];
+                    instrument.observe(1.0, &attributes);
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+        .build();
+    control.flush(LONG).unwrap();
+    assert_eq!(observed.load(Ordering::Relaxed), 7168);
+    let bodies = peer.bodies.lock().unwrap();
+    let body = bodies.first().unwrap();
+    assert!(!body.windows(20).any(|window| window == b"otel.metric.overflow"), "series were dropped");
+    assert!(body.windows(18).filter(|window| *window == b"cpu.logical_number").count() >= 7168);
+}
+
+#[test]
 fn a_second_shutdown_reports_what_the_first_came_to() {
     let peer = Peer::answering(Some("200 OK"));
     let (provider, control) = started(&config(&peer.url));
@@ -208,6 +252,8 @@ fn a_panicking_callback_of_the_application_leaves_the_thread_alive() {
 
 #[test]
 fn a_wrong_endpoint_is_an_error_of_the_start() {
-    let error = start(&config("http://[not a host"), Resource::builder_empty().build(), Collection::default()).unwrap_err();
+    let error =
+        start(&config("http://[not a host"), Resource::builder_empty().build(), Collection::default())
+            .unwrap_err();
     assert!(matches!(error, Error::Exporter { .. }), "{error:?}");
 }

@@ -44,8 +44,13 @@ fn trusted(config: &OtlpConfig, system: Roots) -> Result<RootCertStore, Error> {
         }
         (None, Roots::NotYet) => {}
         (None, Roots::System) => {
+            let found = rustls_native_certs::load_native_certs();
             // Single roots that cannot be parsed are common on old machines; the others still count.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let (usable, _) = roots.add_parsable_certificates(found.certs);
+            if usable == 0 {
+                tracing::warn!(target: "otel_vitals", errors = ?found.errors,
+                    "the system has no certificate authority: no https endpoint can be trusted");
+            }
         }
     }
     Ok(roots)

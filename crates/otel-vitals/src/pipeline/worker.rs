@@ -12,8 +12,8 @@ use tokio::time::{self, MissedTickBehavior};
 
 use super::exporter::Exporter;
 use super::reader::{Control, Failure, Outcome, Reader, Requests};
-use super::remaining;
 use super::self_metrics::SelfMetrics;
+use super::{deadline, remaining};
 use crate::config::Config;
 
 pub(super) struct Worker {
@@ -25,6 +25,8 @@ pub(super) struct Worker {
     exporters: Vec<Exporter>,
     requests: Requests,
     metrics: SelfMetrics,
+    /// Whether the last collection failed, which is logged once.
+    failing: bool,
     /// Refilled by every collection.
     batch: ResourceMetrics,
 }
@@ -71,6 +73,7 @@ impl Worker {
             collection,
             requests,
             metrics,
+            failing: false,
             batch: ResourceMetrics::default(),
         }
     }
@@ -126,7 +129,7 @@ impl Worker {
 
     /// Collects and exports within `limit`, or until a shutdown needs what is left of its own time.
     async fn export(&mut self, limit: Duration) -> Outcome {
-        let deadline = Instant::now() + limit;
+        let deadline = deadline(limit);
         self.collect()?;
         let shipped = ship(&mut self.exporters, &self.batch, remaining(deadline));
         tokio::select! {
@@ -148,19 +151,19 @@ impl Worker {
             }
         };
         self.metrics.collected(started.elapsed(), failure.is_some());
-        match failure {
-            None => Ok(()),
-            Some(reason) => {
-                tracing::error!(target: "otel_vitals", reason, "metrics could not be collected");
-                Err(Failure::Refused(reason))
-            }
+        let failed_before = std::mem::replace(&mut self.failing, failure.is_some());
+        let Some(reason) = failure else { return Ok(()) };
+        // After a panic the SDK only says that it cannot collect: the first reason is the one that tells.
+        if !failed_before {
+            tracing::error!(target: "otel_vitals", reason, "metrics could not be collected (logged once until they can)");
         }
+        Err(Failure::Refused(reason))
     }
 }
 
 /// Gives the batch to every exporter; one that fails costs only its own.
 async fn ship(exporters: &mut [Exporter], batch: &ResourceMetrics, limit: Duration) -> Outcome {
-    let deadline = Instant::now() + limit;
+    let deadline = deadline(limit);
     let mut outcome = Ok(());
     for exporter in exporters {
         let shipped = exporter.export(batch, remaining(deadline)).await;
