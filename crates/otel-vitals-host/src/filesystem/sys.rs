@@ -18,11 +18,13 @@ pub(super) fn statvfs(path: &CStr) -> io::Result<Blocks> {
     }
     // SAFETY: the call succeeded, so it has filled the struct.
     let answer = unsafe { answer.assume_init() };
+    #[allow(clippy::useless_conversion, reason = "the types are wider on some architectures than on others")]
+    let [fragment, block] = [u64::from(answer.f_frsize), u64::from(answer.f_bsize)];
     Ok(Blocks {
         total: answer.f_blocks,
         free: answer.f_bfree,
         available: answer.f_bavail,
-        size: if answer.f_frsize > 0 { answer.f_frsize } else { answer.f_bsize },
+        size: if fragment > 0 { fragment } else { block },
         read_only: answer.f_flag & libc::ST_RDONLY != 0,
     })
 }
