@@ -51,7 +51,8 @@ fn detected(config: &Config) -> Vec<KeyValue> {
         KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
     ];
     attributes.extend(process::attributes(executable));
-    attributes.extend(host::attributes(config.metrics.host.root_path.as_deref(), container.is_some()));
+    let in_container = container.is_some() || container::is_around();
+    attributes.extend(host::attributes(config.metrics.host.root_path.as_deref(), in_container));
     attributes.extend(os::attributes());
     attributes.extend(container.map(|id| KeyValue::new("container.id", id)));
     attributes.extend(kubernetes::attributes());

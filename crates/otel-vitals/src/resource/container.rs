@@ -1,15 +1,41 @@
-//! `container.id`.
+//! `container.id`, and whether there is a container at all.
 //!
 //! A container sees its own id in the path of its control group, or, where control group namespaces hide that, in the
 //! host path of a file that the runtime mounts into it. Only what runtimes write is taken: 64 hexadecimal digits in a
 //! place that they are known to use. A wrong id is worse than none.
 
-use super::text;
+use std::path::Path;
+
+use super::{kubernetes, text};
 
 /// The id of the container around this process.
 pub(super) fn id() -> Option<String> {
     let in_cgroup = text("/proc/self/cgroup").and_then(|text| in_cgroup(&text).map(str::to_owned));
     in_cgroup.or_else(|| in_mounts(&text("/proc/self/mountinfo")?).map(str::to_owned))
+}
+
+/// Whether this process runs in a container. Under version 2 of control groups many do not show their id, so this asks
+/// for less.
+pub(super) fn is_around() -> bool {
+    let in_cluster = std::env::var_os(kubernetes::IN_CLUSTER).is_some_and(|host| !host.is_empty());
+    // What Docker and Podman leave in every container.
+    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+    in_cluster || marked || mounted_by_a_runtime(&text("/proc/self/mountinfo").unwrap_or_default())
+}
+
+/// Whether `/proc/self/mountinfo` shows what the kubelet mounts into a pod, or a root put together of layers.
+fn mounted_by_a_runtime(text: &str) -> bool {
+    let of_a_pod = |line| {
+        let inside = |path: &str| path.contains("/kubelet/pods/");
+        // On the machine of a kubelet the target is below its folder too.
+        root_and_target(line).is_some_and(|(root, target)| inside(root) && !inside(target))
+    };
+    // Of mounts in one place the last hides the others.
+    let root = text.lines().rfind(|line| root_and_target(line).is_some_and(|(_, target)| target == "/"));
+    let layered = root.and_then(|line| line.split_once(" - ")).is_some_and(|(_, kind)| {
+        matches!(kind.split(' ').next(), Some("overlay" | "fuse.fuse-overlayfs" | "aufs"))
+    });
+    layered || text.lines().any(of_a_pod)
 }
 
 /// The id in `/proc/self/cgroup`, version 1 or 2: a part of a path, the innermost first, bare or as a scope.
@@ -144,10 +170,32 @@ mod tests {
         assert_eq!(mounts(&[data, layer, "short", ""]), None);
     }
 
+    #[test]
+    fn a_container_without_an_id_is_one() {
+        let disk = "29 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda rw";
+        let layers = "600 500 0:50 / / rw,relatime master:3 - overlay overlay rw,lowerdir=/a";
+        let hosts = "611 600 254:1 /var/lib/kubelet/pods/f2c1/etc-hosts /etc/hosts rw - ext4 /dev/vda rw";
+        for mounts in [vec![layers], vec![disk, hosts], vec![disk, layers]] {
+            assert!(mounted_by_a_runtime(&mounts.join("\n")), "{mounts:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_runs_containers_is_none() {
+        let disk = "29 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda rw";
+        let hidden = "1 1 0:2 / / rw - overlay overlay rw";
+        let docker = "90 29 0:60 / /var/lib/docker/overlay2/ab/merged rw - overlay overlay rw";
+        let token = "91 29 0:61 / /var/lib/kubelet/pods/f2c1/volumes/token rw - tmpfs tmpfs rw";
+        let part = "92 29 254:1 /var/lib/kubelet/pods/f2c1/volumes/a /var/lib/kubelet/pods/f2c1/volume-subpaths/a rw - ext4 d rw";
+        for mounts in [vec![disk], vec![hidden, disk, docker, token, part], vec!["short", ""]] {
+            assert!(!mounted_by_a_runtime(&mounts.join("\n")), "{mounts:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics(text in "[0-9a-f:/. \n-]{0,120}") {
-            let _ = (in_cgroup(&text), in_mounts(&text));
+            let _ = (in_cgroup(&text), in_mounts(&text), mounted_by_a_runtime(&text));
         }
     }
 }

@@ -7,6 +7,8 @@
 //! | `k8s.pod.uid` | `K8S_POD_UID`, `POD_UID` |
 //! | `k8s.node.name` | `K8S_NODE_NAME`, `NODE_NAME` |
 //! | `k8s.container.name` | `K8S_CONTAINER_NAME`, `CONTAINER_NAME` |
+//! | `k8s.deployment.name` | `K8S_DEPLOYMENT_NAME` |
+//! | `k8s.cluster.name` | `K8S_CLUSTER_NAME` |
 //!
 //! Names without the prefix may mean anything elsewhere: they count inside a cluster only, where Kubernetes sets
 //! `KUBERNETES_SERVICE_HOST`.
@@ -15,17 +17,20 @@ use opentelemetry::KeyValue;
 
 use super::text;
 
-const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
+/// What Kubernetes sets in every container.
+pub(super) const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 const NAMESPACE: &str = "k8s.namespace.name";
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// An attribute, its variable, and its variable inside a cluster.
-const TOLD: [(&str, &str, &str); 5] = [
-    (NAMESPACE, "K8S_NAMESPACE_NAME", "POD_NAMESPACE"),
-    ("k8s.pod.name", "K8S_POD_NAME", "POD_NAME"),
-    ("k8s.pod.uid", "K8S_POD_UID", "POD_UID"),
-    ("k8s.node.name", "K8S_NODE_NAME", "NODE_NAME"),
-    ("k8s.container.name", "K8S_CONTAINER_NAME", "CONTAINER_NAME"),
+const TOLD: [(&str, &str, Option<&str>); 7] = [
+    (NAMESPACE, "K8S_NAMESPACE_NAME", Some("POD_NAMESPACE")),
+    ("k8s.pod.name", "K8S_POD_NAME", Some("POD_NAME")),
+    ("k8s.pod.uid", "K8S_POD_UID", Some("POD_UID")),
+    ("k8s.node.name", "K8S_NODE_NAME", Some("NODE_NAME")),
+    ("k8s.container.name", "K8S_CONTAINER_NAME", Some("CONTAINER_NAME")),
+    ("k8s.deployment.name", "K8S_DEPLOYMENT_NAME", None),
+    ("k8s.cluster.name", "K8S_CLUSTER_NAME", None),
 ];
 
 pub(super) fn attributes() -> Vec<KeyValue> {
@@ -38,7 +43,8 @@ fn told(variable: impl Fn(&str) -> Option<String>, namespace_file: Option<&str>)
     let in_cluster = set(IN_CLUSTER).is_some();
     let told = TOLD.iter().filter_map(|(attribute, ours, general)| {
         let file = || namespace_file.filter(|_| *attribute == NAMESPACE).and_then(not_empty);
-        let value = set(ours).or_else(|| set(general).filter(|_| in_cluster)).or_else(file)?;
+        let general = || general.filter(|_| in_cluster).and_then(set);
+        let value = set(ours).or_else(general).or_else(file)?;
         Some(KeyValue::new(*attribute, value))
     });
     told.collect()
@@ -80,6 +86,35 @@ mod tests {
             [(IN_CLUSTER, "10.0.0.1"), ("POD_NAME", "web-1"), ("NODE_NAME", "n1"), ("K8S_NODE_NAME", "n2")];
         let expected = [("k8s.pod.name", "web-1"), ("k8s.node.name", "n2")];
         assert_eq!(told_by(&inside, None), pairs(&expected));
+    }
+
+    /// Rows of the table in `document` about attributes of Kubernetes: the attribute and the variables named with it.
+    fn documented(document: &str) -> Vec<(String, Vec<String>)> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(document);
+        let text = std::fs::read_to_string(path).unwrap();
+        let row = |line: &str| {
+            let (attribute, rest) = line.strip_prefix("| `")?.split_once('`')?;
+            let quoted = rest.split('`').skip(1).step_by(2);
+            let variables = quoted.filter(|name| name.bytes().all(|byte| !byte.is_ascii_lowercase()));
+            let named = attribute.starts_with("k8s.");
+            named.then(|| (attribute.to_owned(), variables.map(str::to_owned).collect()))
+        };
+        text.lines().filter_map(row).collect()
+    }
+
+    #[test]
+    fn every_documented_variable_sets_its_attribute() {
+        for document in ["configuration.md", "metrics.md"] {
+            let rows = documented(document);
+            assert_eq!(rows.len(), TOLD.len(), "{document}: {rows:?}");
+            for (attribute, variables) in rows {
+                assert!(!variables.is_empty(), "{document}: {attribute}");
+                for variable in variables {
+                    let set = [(IN_CLUSTER, "10.0.0.1"), (variable.as_str(), "told")];
+                    assert_eq!(told_by(&set, None), pairs(&[(&attribute, "told")]), "{document}: {variable}");
+                }
+            }
+        }
     }
 
     #[test]
