@@ -62,9 +62,12 @@ fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
 }
 
 fn size<'a>(fields: &mut impl Iterator<Item = &'a [u8]>) -> Result<Size, Malformed> {
+    const USED: &str = "the used part of a swap device in kB";
     let total = scan::next_number(fields, "the size of a swap device in kB")?.saturating_mul(1024);
-    let used = scan::next_number(fields, "the used part of a swap device in kB")?.saturating_mul(1024);
-    Ok(Size { total, used })
+    let field = fields.next().unwrap_or(b"the end of the line");
+    let used = scan::number(field, USED)?.saturating_mul(1024);
+    // More than all of it would be a share beyond 1: one of the two is wrong, and nobody knows which.
+    if used > total { Err(Malformed::new(USED, field)) } else { Ok(Size { total, used }) }
 }
 
 impl Device {
@@ -182,6 +185,16 @@ mod tests {
         assert_eq!(outcome.unwrap_err().expected, "a swap device and its type");
         assert!(reading.devices.is_empty());
         assert_eq!(parsed(b"").1.unwrap_err().expected, "a line of headings");
+    }
+
+    #[test]
+    fn a_device_that_is_more_than_full_is_refused_and_costs_only_itself() {
+        let (reading, outcome) = parsed(b"Filename\n/a partition 5 9 -2\n/b file 8 8 -3\n");
+        let error = outcome.unwrap_err();
+        assert_eq!((error.expected, &*error.found), ("the used part of a swap device in kB", "9"));
+        let full = Size { total: 8192, used: 8192 };
+        assert_eq!(seen(&reading), [("/a".to_owned(), None), ("/b".into(), Some(full))]);
+        assert_eq!(full.utilization(), Some([1.0, 0.0]));
     }
 
     #[test]
