@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `system.cpu.time` | `/proc/stat`, line `cpu`, or lines `cpuN` per core | `cpu.mode` = user, nice, system, idle, iowait, interrupt, steal; per core `cpu.logical_number` |
 //! | `system.cpu.logical.count` | `/proc/stat`, number of lines `cpuN` | |
-//! | `system.cpu.physical.count` | `/sys/devices/system/cpu/cpu*/topology`, read once | |
+//! | `system.cpu.physical.count` | see `cpu_topology.rs` | |
 //! | `system.cpu.utilization` (opt-in) | change of `system.cpu.time` since the last reading | as `system.cpu.time` |
 //! | `system.cpu.frequency` (opt-in) | see `cpu_frequency.rs` | `cpu.logical_number` |
 //!
@@ -14,14 +14,11 @@
 
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use otel_vitals_core::{Source, clock, signed};
-use std::sync::OnceLock;
 
 use crate::cpu_time::{ByMode, CpuTime};
-use crate::cpu_topology::physical_cores;
 use crate::kernel_stat::Reading;
-use crate::roots::Roots;
 
-pub(crate) fn register(meter: &Meter, source: &Source<Reading>, roots: &Roots, utilization: bool) {
+pub(crate) fn register(meter: &Meter, source: &Source<Reading>, utilization: bool) {
     let hertz = clock::ticks_per_second() as f64;
     meter
         .f64_observable_counter("system.cpu.time")
@@ -50,18 +47,6 @@ pub(crate) fn register(meter: &Meter, source: &Source<Reading>, roots: &Roots, u
         .with_callback(source.observe(|reading, instrument| {
             if let Some(online) = reading.online {
                 instrument.observe(signed(online), &[]);
-            }
-        }))
-        .build();
-    // Hundreds of small files on a big machine: not while the application starts.
-    let (folder, physical) = (roots.path("/sys/devices/system/cpu"), OnceLock::new());
-    meter
-        .i64_observable_up_down_counter("system.cpu.physical.count")
-        .with_unit("{cpu}")
-        .with_description("Physical processor cores that were online at the first reading.")
-        .with_callback(source.observe(move |_, instrument| {
-            if let Some(cores) = physical.get_or_init(|| physical_cores(&folder)) {
-                instrument.observe(signed(*cores), &[]);
             }
         }))
         .build();

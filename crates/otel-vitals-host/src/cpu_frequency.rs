@@ -4,20 +4,20 @@
 //! | --- | --- | --- |
 //! | `system.cpu.frequency` | `/sys/devices/system/cpu/cpuN/cpufreq/scaling_cur_freq` (kHz) | `cpu.logical_number` |
 //!
-//! Absent where the kernel does not scale the clock, which is most virtual machines.
+//! Absent, and an error of the source, where the kernel does not scale the clock, which is most virtual machines.
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, scan, signed};
-use std::fs;
 use std::path::Path;
+use std::{fs, mem};
 
 use crate::roots::Roots;
 
 /// What each `scaling_cur_freq` says.
 #[derive(Debug)]
 struct Reading {
-    /// The processors that had one when the group was registered, by number.
+    /// The processors that there were at the first reading, by number.
     cpus: Vec<Cpu>,
 }
 
@@ -25,6 +25,8 @@ struct Reading {
 struct Cpu {
     attributes: [KeyValue; 1],
     file: KernelFile,
+    /// Whether the file was ever there: one that goes is an error, one that never came is not.
+    was_there: bool,
     /// Present frequency (Hz).
     frequency: Option<u64>,
 }
@@ -42,13 +44,18 @@ fn read(bytes: &[u8]) -> Result<Option<u64>, Malformed> {
 }
 
 pub(crate) fn register(meter: &Meter, context: &SourceContext, roots: &Roots) {
-    let cpus = cpus(&roots.path("/sys/devices/system/cpu"));
-    if cpus.is_empty() {
-        return;
-    }
-    let source = context.source("system.cpu.frequency", Reading { cpus }, |reading: &mut Reading| {
-        // One processor may be offline: the others are read all the same.
-        reading.cpus.iter_mut().map(Cpu::read).fold(Ok(()), Result::and)
+    let folder = roots.path("/sys/devices/system/cpu");
+    // For the log, which is written once. A machine without the files lacks them at every reading, and that
+    // allocates as little as any other.
+    let mut found = format!("none in {}", folder.display());
+    let reading = Reading { cpus: Vec::new() };
+    let source = context.source("system.cpu.frequency", reading, move |reading: &mut Reading| {
+        if reading.cpus.is_empty() {
+            reading.cpus = cpus(&folder);
+        }
+        let some = reading.read()?;
+        let expected = "a file cpuN/cpufreq/scaling_cur_freq";
+        if some { Ok(()) } else { Err(ReadError::Unavailable { expected, found: mem::take(&mut found) }) }
     });
     meter
         .i64_observable_gauge("system.cpu.frequency")
@@ -64,7 +71,7 @@ pub(crate) fn register(meter: &Meter, context: &SourceContext, roots: &Roots) {
         .build();
 }
 
-/// The processors below `folder` that tell their frequency.
+/// The processors below `folder`.
 fn cpus(folder: &Path) -> Vec<Cpu> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let mut numbers: Vec<u64> =
@@ -73,12 +80,31 @@ fn cpus(folder: &Path) -> Vec<Cpu> {
     let cpus = numbers.into_iter().map(|number| Cpu {
         attributes: [KeyValue::new("cpu.logical_number", signed(number))],
         file: KernelFile::single_record(folder.join(format!("cpu{number}/cpufreq/scaling_cur_freq"))),
+        was_there: false,
         frequency: None,
     });
-    cpus.filter(|cpu| cpu.file.path().exists()).collect()
+    cpus.collect()
+}
+
+impl Reading {
+    /// Whether there is a file at all. One processor may be offline: the others are read all the same.
+    fn read(&mut self) -> Result<bool, ReadError> {
+        let (mut some, mut outcome) = (false, Ok(()));
+        for cpu in self.cpus.iter_mut().filter_map(Cpu::there) {
+            some = true;
+            outcome = outcome.and(cpu.read());
+        }
+        outcome.map(|()| some)
+    }
 }
 
 impl Cpu {
+    /// This one, if it tells its frequency.
+    fn there(&mut self) -> Option<&mut Self> {
+        self.was_there = self.was_there || self.file.path().exists();
+        self.was_there.then_some(self)
+    }
+
     fn read(&mut self) -> Result<(), ReadError> {
         let Cpu { file, frequency, .. } = self;
         file.parse(|bytes| read(bytes).map(|read| *frequency = read))
@@ -108,16 +134,34 @@ mod tests {
         for name in ["cpu0", "cpu10", "cpufreq"] {
             fs::write(frequency(name), "1000000\n").unwrap();
         }
-        let mut reading = Reading { cpus: cpus(root.path()) };
-        fs::remove_file(frequency("cpu0")).unwrap();
-        let outcomes: Vec<bool> = reading.cpus.iter_mut().map(|cpu| cpu.read().is_ok()).collect();
-        assert_eq!(outcomes, [false, true]);
         let seen = |reading: &Reading| -> Vec<_> {
             reading.cpus.iter().map(|cpu| (cpu.attributes[0].value.to_string(), cpu.frequency)).collect()
         };
-        assert_eq!(seen(&reading), [("0".into(), None), ("10".into(), Some(1_000_000_000))]);
+        let expected =
+            |zero: Option<u64>| [("0".into(), zero), ("2".into(), None), ("10".into(), Some(1_000_000_000))];
+        let mut reading = Reading { cpus: cpus(root.path()) };
+        assert!(reading.read().unwrap());
+        assert_eq!(seen(&reading), expected(Some(1_000_000_000)));
         reading.clear();
-        assert_eq!(reading.cpus[1].frequency, None);
+        assert!(reading.cpus.iter().all(|cpu| cpu.frequency.is_none()));
+
+        let mut reading = Reading { cpus: cpus(root.path()) };
+        assert!(reading.cpus[0].there().is_some());
+        fs::remove_file(frequency("cpu0")).unwrap();
+        assert!(reading.read().unwrap_err().to_string().contains("cpu0/cpufreq/scaling_cur_freq"));
+        assert_eq!(seen(&reading), expected(None));
+    }
+
+    #[test]
+    fn without_any_file_there_is_nothing_until_one_comes() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("cpu1/cpufreq");
+        fs::create_dir_all(&folder).unwrap();
+        let mut reading = Reading { cpus: cpus(root.path()) };
+        assert!(!reading.read().unwrap());
+        fs::write(folder.join("scaling_cur_freq"), "2000000\n").unwrap();
+        assert!(reading.read().unwrap());
+        assert_eq!(reading.cpus[0].frequency, Some(2_000_000_000));
     }
 
     proptest! {

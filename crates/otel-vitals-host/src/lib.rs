@@ -78,7 +78,8 @@ fn register_rooms(meter: &Meter, context: &SourceContext, options: &HostOptions)
     if options.cpu.enabled || options.processes.enabled {
         let stat = kernel_stat::source(context, &roots, options.cpu.per_core);
         if options.cpu.enabled {
-            cpu::register(meter, &stat, &roots, options.cpu.utilization);
+            cpu::register(meter, &stat, options.cpu.utilization);
+            cpu_topology::register(meter, context, &roots);
         }
         if options.processes.enabled {
             processes::register(meter, context, &roots, &stat);

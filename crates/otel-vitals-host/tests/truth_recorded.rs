@@ -10,10 +10,14 @@
 
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use test_harness::{Collection, InMemory, Instrument};
+
+/// Longer than a reading stays fresh in `pipeline`.
+const PAST_FRESHNESS: Duration = Duration::from_millis(5);
 
 fn machine(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -90,23 +94,27 @@ fn a_complete_machine_is_told_completely() {
 }
 
 #[test]
-fn old_and_new_kernels_have_nothing_wrong_and_lack_only_what_they_do_not_tell() {
-    for (name, absent) in [
-        ("linux-6.18-vm", &["system.cpu.frequency", "system.paging.usage"][..]),
+fn old_and_new_kernels_lack_only_what_they_do_not_tell() {
+    for (name, failing, absent) in [
+        (
+            "linux-6.18-vm",
+            &["system.cpu.frequency"][..],
+            &["system.cpu.frequency", "system.paging.usage"][..],
+        ),
         (
             "linux-2.6.9",
+            &["system.cpu.frequency", "system.cpu.topology"],
             &["system.cpu.physical.count", "system.memory.linux.available", "system.memory.linux.shared"],
         ),
     ] {
         let collection = pipeline(&machine(name)).collect();
-        let errors: Vec<_> = collection
-            .metric("otel_vitals.source.errors")
-            .unwrap()
-            .points
+        let errors = &collection.metric("otel_vitals.source.errors").unwrap().points;
+        let failed: BTreeSet<&str> = errors
             .iter()
             .filter(|point| point.value > 0.0)
+            .map(|point| point.attributes["otel_vitals.source"].as_str())
             .collect();
-        assert!(errors.is_empty(), "{name}: {errors:?}");
+        assert_eq!(failed, failing.iter().copied().collect(), "{name}");
         for metric in absent {
             let points = collection.metric(metric).map_or(0, |metric| metric.points.len());
             assert_eq!(points, 0, "{name}: {metric}");
@@ -119,7 +127,13 @@ fn old_and_new_kernels_have_nothing_wrong_and_lack_only_what_they_do_not_tell() 
 fn a_sandbox_that_lacks_files_loses_only_what_they_would_say() {
     let collection = pipeline(&machine("gvisor")).collect();
     let errors = |source| collection.value("otel_vitals.source.errors", &[("otel_vitals.source", source)]);
-    for missing in ["system.vmstat", "system.swaps", "system.process.limit"] {
+    for missing in [
+        "system.vmstat",
+        "system.swaps",
+        "system.process.limit",
+        "system.cpu.topology",
+        "system.cpu.frequency",
+    ] {
         assert!(errors(missing) > Some(0.0), "{missing}");
     }
     for there in ["system.stat", "system.memory", "system.uptime", "system.load"] {
@@ -134,6 +148,45 @@ fn a_sandbox_that_lacks_files_loses_only_what_they_would_say() {
         assert_eq!(collection.sum(silent).unwrap_or_default(), 0.0, "{silent}");
         assert!(collection.metric(silent).is_none_or(|metric| metric.points.is_empty()), "{silent}");
     }
+}
+
+#[test]
+fn cores_and_frequency_are_asked_for_until_the_kernel_tells() {
+    let root = tempfile::tempdir().unwrap();
+    let (cpu, topology, frequency) =
+        (root.path().join("sys/devices/system/cpu/cpu0"), "system.cpu.topology", "system.cpu.frequency");
+    let pipeline = pipeline(root.path());
+    let errors = |collection: &Collection, source| {
+        collection.value("otel_vitals.source.errors", &[("otel_vitals.source", source)]).unwrap()
+    };
+    let values = |collection: &Collection| {
+        ["system.cpu.physical.count", "system.cpu.frequency"].map(|name| collection.sum(name))
+    };
+    let first = pipeline.collect();
+    assert!(errors(&first, topology) > 0.0 && errors(&first, frequency) > 0.0);
+    assert_eq!(values(&first).map(Option::unwrap_or_default), [0.0, 0.0]);
+    std::thread::sleep(PAST_FRESHNESS);
+    let second = pipeline.collect();
+    assert!(errors(&second, topology) > errors(&first, topology), "it is tried again");
+    assert!(errors(&second, frequency) > errors(&first, frequency), "it is tried again");
+
+    for (file, text) in [
+        ("topology/physical_package_id", "0\n"),
+        ("topology/core_id", "0\n"),
+        ("cpufreq/scaling_cur_freq", "1000000\n"),
+    ] {
+        fs::create_dir_all(cpu.join(file).parent().unwrap()).unwrap();
+        fs::write(cpu.join(file), text).unwrap();
+    }
+    std::thread::sleep(PAST_FRESHNESS);
+    let third = pipeline.collect();
+    assert_eq!(values(&third), [Some(1.0), Some(1e9)]);
+
+    fs::remove_dir_all(&cpu).unwrap();
+    std::thread::sleep(PAST_FRESHNESS);
+    let fourth = pipeline.collect();
+    assert_eq!(fourth.sum("system.cpu.physical.count"), Some(1.0), "what is known is kept");
+    assert_eq!(errors(&fourth, topology), errors(&third, topology), "and not asked for again");
 }
 
 #[test]
