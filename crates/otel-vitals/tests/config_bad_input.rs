@@ -98,6 +98,10 @@ fn wrong_types_name_what_is_there() {
         ),
         ("metrics: 3", "metrics: expected a map of keys, found \"3\"".to_owned()),
         ("service: {name: {a: b}}", "service.name: expected text, found a map".to_owned()),
+        (
+            "metrics: {exporters: ' ,'}",
+            "metrics.exporters: expected otlp, console or none, found \" ,\"".to_owned(),
+        ),
         ("service: {name: ''}", "service.name: expected text that is not empty, found \"\"".to_owned()),
         (
             "metrics: {exporters: [otlp, prometheus]}",
@@ -218,6 +222,7 @@ fn bad_variables_are_named_with_their_value() {
             "prometheus",
             "expected otlp, console or none, found \"prometheus\"".to_owned(),
         ),
+        ("OTEL_METRICS_EXPORTER", ",", "expected otlp, console or none, found \",\"".to_owned()),
         (
             "OTEL_METRICS_EXPORTER",
             "otlp,none",
@@ -244,6 +249,16 @@ fn bad_variables_are_named_with_their_value() {
             "expected name=value pairs separated by commas, with a comma or a percent sign in them \
              percent-encoded, found \"team\""
                 .to_owned(),
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "a=b,Content-Length=5",
+            "expected no header content-length, which the request sets itself, found a value that is not shown".to_owned(),
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "a=%F0%9F%A6%80",
+            "expected header values of visible ASCII characters, found a value that is not shown".to_owned(),
         ),
         ("VITALS_METRICS_HOST_CPU_PER_CORE", "on", "expected true or false, found \"on\"".to_owned()),
         ("VITALS_METRICS_HOST", "off", "expected true or false, found \"off\"".to_owned()),

@@ -22,6 +22,9 @@ fn without_anything_there_are_the_defaults() {
     assert_eq!(load("metrics:\n  # interval: 1s\notlp: ~\n", &[]), Config::default());
     let empty = [("OTEL_METRICS_EXPORTER", ""), ("OTEL_SDK_DISABLED", ""), ("VITALS_METRICS_INTERVAL", "")];
     assert_eq!(from(&empty), Config::default(), "empty is unset");
+    let blank =
+        [("OTEL_METRICS_EXPORTER", " "), ("OTEL_SERVICE_NAME", "\t"), ("VITALS_OTLP_CERTIFICATE", "  ")];
+    assert_eq!(from(&blank), Config::default(), "blank is unset");
 }
 
 #[test]

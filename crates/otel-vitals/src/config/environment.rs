@@ -75,9 +75,10 @@ impl Environment {
         Environment { variables: variables.into_iter().filter_map(named).collect(), ..Self::default() }
     }
 
-    /// What the variable is set to. Empty is not set, as OpenTelemetry says.
+    /// What the variable is set to. Empty is not set, as OpenTelemetry says, and neither is blank.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(name).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        let blank = |value: &OsStr| value.to_str().is_some_and(|text| text.trim().is_empty());
+        self.variables.get(name).map(OsString::as_os_str).filter(|value| !blank(value))
     }
 
     /// What the variable is set to, even if that is nothing, for a file that refers to it.
@@ -171,7 +172,7 @@ fn set(field: &Field, milliseconds: bool, value: &OsStr, config: &mut Config) ->
     let outcome = match field.shape() {
         Shape::One if milliseconds => field.set_milliseconds(config, text),
         Shape::One => field.set(config, Given::One(text.to_owned())),
-        Shape::Many => field.set(config, Given::Many(value::list(text))),
+        Shape::Many => field.list(text).and_then(|names| field.set(config, names)),
         Shape::Pairs => value::pairs(text).and_then(|pairs| field.set(config, Given::Pairs(pairs))),
     };
     outcome.map_err(|expected| Wrong { found: found(), expected })

@@ -119,7 +119,8 @@ impl Walk<'_> {
         match (field.shape(), &node.content) {
             (Shape::One, Content::Scalar(text)) => Ok(Given::One(self.resolve(path, node, text)?)),
             (Shape::Many, Content::Scalar(text)) => {
-                Ok(Given::Many(value::list(&self.resolve(path, node, text)?)))
+                let names = field.list(&self.resolve(path, node, text)?);
+                names.map_err(|expected| self.unfit(field, path, node, expected))
             }
             (Shape::Pairs, Content::Scalar(text)) => {
                 let pairs = value::pairs(&self.resolve(path, node, text)?);

@@ -146,15 +146,37 @@ fn decode(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// Whether HTTP can carry the header.
+/// Whether a request can carry the header over gRPC and HTTP alike, and is still the same request with it.
 pub(super) fn check_header(name: &str, value: &str) -> Result<(), Expected> {
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(Expected::new("header names of letters, digits and hyphens"));
     }
-    if HeaderValue::from_str(value).is_err() {
+    if let Some(taken) = taken(&name.to_ascii_lowercase()) {
+        return Err(Expected(format!("no header {taken}, which the request sets itself")));
+    }
+    if HeaderValue::from_str(value).is_err() || !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(Expected::new("header values of visible ASCII characters"));
     }
     Ok(())
+}
+
+/// What of the transport's own headers `name` is, if it is one.
+fn taken(name: &str) -> Option<&'static str> {
+    const NAMES: [&str; 10] = [
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    let patterns = [(name.starts_with("grpc-"), "grpc-*"), (name.ends_with("-bin"), "*-bin")];
+    let by_pattern = patterns.into_iter().find_map(|(is, pattern)| is.then_some(pattern));
+    NAMES.into_iter().find(|known| *known == name).or(by_pattern)
 }
 
 #[cfg(test)]
@@ -222,6 +244,31 @@ mod tests {
         assert_eq!(named("console, OTLP,console"), Ok(vec![ExporterKind::Console, ExporterKind::Otlp]));
         assert_eq!(named("otlp,none"), Err(Expected::new("none alone, or a list of otlp and console")));
         assert_eq!(named("prometheus"), Err(Expected::new("otlp, console or none")));
+    }
+
+    #[test]
+    fn headers_leave_the_request_what_it_is() {
+        for (name, value) in [("api-key", "a b~!"), ("Authorization", "Basic dXNlcg=="), ("x-binary", "")] {
+            assert_eq!(check_header(name, value), Ok(()), "{name}");
+        }
+        for (name, shown) in [
+            ("Content-Length", "content-length"),
+            ("content-type", "content-type"),
+            ("content-encoding", "content-encoding"),
+            ("transfer-encoding", "transfer-encoding"),
+            ("HOST", "host"),
+            ("connection", "connection"),
+            ("te", "te"),
+            ("grpc-timeout", "grpc-*"),
+            ("Trace-Bin", "*-bin"),
+        ] {
+            let expected = format!("no header {shown}, which the request sets itself");
+            assert_eq!(check_header(name, "5"), Err(Expected(expected)));
+        }
+        for value in ["🦀", "ä", "a\tb", "a\nb", "\u{7f}"] {
+            let expected = Expected::new("header values of visible ASCII characters");
+            assert_eq!(check_header("a", value), Err(expected), "{value:?}");
+        }
     }
 
     proptest! {

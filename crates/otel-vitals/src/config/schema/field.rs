@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::value::{self, Choice, Expected, Span};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, ExporterKind};
 
 /// Where a value goes and what it must look like.
 pub(in crate::config) enum Field {
@@ -68,6 +68,14 @@ impl Field {
             Field::Attributes => Expected::new("attribute names with their values"),
             Field::Headers => Expected::new("header names with their values"),
             Field::Endpoint | Field::MetricsEndpoint => Expected::new("a URL"),
+        }
+    }
+
+    /// The list that `text` is. To send nowhere is said in so many words, not with a comma.
+    pub(in crate::config) fn list(&self, text: &str) -> Result<Given, Expected> {
+        match (self, value::list(text)) {
+            (Field::Exporters, names) if names.is_empty() => Err(Expected(Option::<ExporterKind>::names())),
+            (_, names) => Ok(Given::Many(names)),
         }
     }
 
