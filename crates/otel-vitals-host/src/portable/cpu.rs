@@ -3,7 +3,7 @@
 //! | metric | source | attributes |
 //! | --- | --- | --- |
 //! | `system.cpu.logical.count` | `System::cpus` | |
-//! | `system.cpu.physical.count` | `System::physical_core_count`, read once | |
+//! | `system.cpu.physical.count` | `System::physical_core_count`, read until it tells | |
 //! | `system.cpu.utilization` (opt-in) | `Cpu::usage`, `System::global_cpu_usage` | `cpu.mode` = idle; per core `cpu.logical_number` |
 //! | `system.cpu.frequency` (opt-in) | `Cpu::frequency` (MHz) | `cpu.logical_number` |
 //!
@@ -14,7 +14,6 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use otel_vitals_core::{ReadError, Source, SourceContext, signed};
-use std::sync::OnceLock;
 use std::time::Instant;
 use sysinfo::{CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, System};
 
@@ -25,6 +24,8 @@ use crate::CpuOptions;
 struct Reading {
     /// Logical processors (processors).
     count: Option<u64>,
+    /// Physical cores (cores).
+    physical: Option<u64>,
     /// Share of time in which processors were idle, all together (1).
     idle: Option<f64>,
     processors: Vec<Processor>,
@@ -42,7 +43,7 @@ struct Processor {
 
 impl otel_vitals_core::Reading for Reading {
     fn clear(&mut self) {
-        (self.count, self.idle) = (None, None);
+        (self.count, self.physical, self.idle) = (None, None, None);
         self.processors.iter_mut().for_each(|cpu| (cpu.idle, cpu.frequency) = (None, None));
     }
 }
@@ -66,6 +67,8 @@ fn idle_mode() -> KeyValue {
 /// What `sysinfo` keeps from one reading to the next.
 struct Processors {
     system: Option<System>,
+    /// Cores, which are seldom plugged in and so are counted once.
+    physical: Option<usize>,
     wanted: CpuRefreshKind,
     /// When the usage was measured last.
     measured: Option<Instant>,
@@ -95,6 +98,9 @@ impl Processors {
             processor.idle = is_measured.then(|| idle(cpu.usage()));
         }
         reading.idle = is_measured.then(|| idle(system.global_cpu_usage()));
+        let physical =
+            ready(&mut self.physical, System::physical_core_count, "the number of physical cores")?;
+        reading.physical = Some(*physical as u64);
         Ok(())
     }
 }
@@ -112,7 +118,7 @@ pub(super) fn register(meter: &Meter, context: &SourceContext, options: &CpuOpti
     if options.frequency {
         wanted = wanted.with_frequency();
     }
-    let mut processors = Processors { system: None, wanted, measured: None };
+    let mut processors = Processors { system: None, physical: None, wanted, measured: None };
     let source = context
         .source("system.cpu", Reading::default(), move |reading: &mut Reading| processors.read(reading));
     register_counts(meter, &source);
@@ -146,14 +152,13 @@ fn register_counts(meter: &Meter, source: &Source<Reading>) {
             }
         }))
         .build();
-    let physical = OnceLock::new();
     meter
         .i64_observable_up_down_counter("system.cpu.physical.count")
         .with_unit("{cpu}")
         .with_description("Physical processor cores.")
-        .with_callback(source.observe(move |_, instrument| {
-            if let Some(cores) = physical.get_or_init(|| System::physical_core_count().ok()) {
-                instrument.observe(signed(*cores as u64), &[]);
+        .with_callback(source.observe(|reading, instrument| {
+            if let Some(cores) = reading.physical {
+                instrument.observe(signed(cores), &[]);
             }
         }))
         .build();
