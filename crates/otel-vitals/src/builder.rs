@@ -4,7 +4,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::config::Config;
+use crate::config::{Config, Scope};
 use crate::error::Error;
 use crate::vitals::Vitals;
 
@@ -63,7 +63,8 @@ impl VitalsBuilder {
     }
 
     /// Measures on the application's own provider. No exporter, no thread and no resource is made, the global
-    /// provider is left alone, and what the configuration says about them is not used.
+    /// provider is left alone, and what the configuration says about them is not used: values there
+    /// may even be wrong.
     pub fn meter_provider(mut self, provider: SdkMeterProvider) -> Self {
         self.provider = Some(provider);
         self
@@ -75,14 +76,15 @@ impl VitalsBuilder {
     /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
     /// process already, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
     pub fn start(self) -> Result<Vitals, Error> {
+        let scope = if self.provider.is_some() { Scope::Measuring } else { Scope::Everything };
         let mut config = match self.config {
             Some(config) => config,
-            None => Config::load_file(self.config_file.as_deref())?,
+            None => Config::load_for(scope, self.config_file.as_deref(), std::env::vars_os())?,
         };
         for change in self.changes {
             change(&mut config);
         }
-        config.validate()?;
+        config.validate_for(scope)?;
         Vitals::start(config, self.provider)
     }
 }
@@ -96,5 +98,31 @@ impl fmt::Debug for VitalsBuilder {
             .field("changes", &self.changes.len())
             .field("provider", &self.provider.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_provider_of_the_application_starts_whatever_is_said_of_export() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vitals.yaml");
+        std::fs::write(&file, "otlp: {protocol: pigeon, certificate: /nowhere}").unwrap();
+        let mut config = Config::default();
+        config.otlp.certificate = Some("/nowhere".into());
+        config.metrics.interval = Duration::ZERO;
+        let ways: [Box<dyn Fn() -> VitalsBuilder>; 2] = [
+            Box::new(move || Vitals::builder().config(config.clone())),
+            Box::new(move || Vitals::builder().config_file(&file)),
+        ];
+        for way in ways {
+            let error = way().start().unwrap_err();
+            assert!(matches!(error, Error::Config(_)), "{error:?}");
+            let vitals = way().meter_provider(SdkMeterProvider::default()).start().unwrap();
+            vitals.shutdown().unwrap();
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod check;
+mod draft;
 mod endpoint;
 mod environment;
 mod file;
@@ -14,24 +15,22 @@ mod schema;
 mod value;
 mod yaml;
 
+pub(crate) use draft::Scope;
 pub use endpoint::Endpoint;
 pub use headers::Headers;
 
 use otel_vitals_host::HostOptions;
 use otel_vitals_runtime::ProcessOptions;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{ConfigError, Found, Origin, Problem};
+use draft::Draft;
 use environment::{CONFIG_FILE, Environment};
 
 /// The file that is read when nobody names one and it is there.
 const DEFAULT_FILE: &str = "vitals.yaml";
-
-/// Where the value of a key came from, by its path.
-type Origins = BTreeMap<String, Origin>;
 
 /// What to measure, how often, and where to send it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,9 +87,22 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
+        Self::load_for(Scope::Everything, file, variables)
+    }
+
+    /// As [`load_from`](Config::load_from), where only what is in `scope` must be right.
+    pub(crate) fn load_for<N, V>(
+        scope: Scope,
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, ConfigError>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
         let environment = Environment::new(variables);
-        let config = Self::layered(file, Path::new(DEFAULT_FILE), &environment)?;
-        for (variable, nearest) in environment.unknown() {
+        let config = Self::layered(scope, file, Path::new(DEFAULT_FILE), &environment)?;
+        for (variable, nearest) in environment.ignored() {
             tracing::warn!(target: "otel_vitals", variable, nearest, "an environment variable that nothing reads");
         }
         Ok(config)
@@ -98,23 +110,24 @@ impl Config {
 
     /// The defaults, the file, and the environment over it.
     fn layered(
+        scope: Scope,
         file: Option<&Path>,
         default_file: &Path,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
-        let mut config = Config::default();
-        let mut origins = Origins::new();
+        let mut draft = Draft::new(scope);
         if let Some((path, named_by)) = choose_file(file, default_file, environment) {
             let text = file::text(&path).map_err(|error| {
                 let found = Found::File { path: path.clone(), reason: format!("cannot be read: {error}") };
                 let problem = Problem::Wrong { found, expected: "a configuration file".to_owned() };
                 ConfigError::new(named_by, None, problem)
             })?;
-            file::apply(&path, &text, environment, &mut config, &mut origins)?;
+            file::apply(&path, &text, environment, &mut draft)?;
         }
-        environment.apply(&mut config, &mut origins)?;
-        config.validate_from(&origins)?;
-        Ok(config)
+        environment.apply(&mut draft)?;
+        environment.refuse_unknown()?;
+        draft.validate()?;
+        Ok(draft.config)
     }
 }
 

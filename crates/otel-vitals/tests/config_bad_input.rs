@@ -208,8 +208,23 @@ fn references_that_lead_nowhere_name_the_variable() {
     assert_eq!(
         message("service: {name: '${NAME}'}"),
         "vitals.yaml:1: service.name: expected ${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign, \
+         found \"${NAME}\""
+    );
+    assert_eq!(
+        message("otlp: {headers: {a: 'x ${NAME}'}}"),
+        "vitals.yaml:1: otlp.headers.a: expected ${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign, \
          found a value that is not shown"
     );
+}
+
+#[test]
+fn control_characters_of_keys_are_escaped() {
+    assert_eq!(
+        message("\"me\\e[2Jtr\\nics's\": 1"),
+        "vitals.yaml:1: me\\u{1b}[2Jtr\\nics's: unknown key, the nearest known one is metrics"
+    );
+    let error = Config::load_from(None, [("VITALS_OTLP_\u{1b}X", "1")]).unwrap_err();
+    assert!(error.to_string().starts_with("VITALS_OTLP_\\u{1b}X: unknown variable, "), "{error}");
 }
 
 #[test]

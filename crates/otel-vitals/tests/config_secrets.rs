@@ -53,6 +53,10 @@ fn secrets_are_in_no_message() {
         ("otlp: {protocol: '${env:X}'}", &[("X", "s3cr3t")]),
         ("metrics: {interval: '${env:X}'}", &[("X", "s3cr3t")]),
         ("otlp: {endpoint: 'http://x:${env:X}@c'}", &[("X", "s3cr3t")]),
+        ("otlp: {endpoint: 'ftp://${env:X}'}", &[("X", "s3cr3t")]),
+        ("otlp: {certificate: '/${env:X}'}", &[("X", "s3cr3t")]),
+        ("otlp: {endpoint: 'http://user:s3cr3t@${X}'}", &[]),
+        ("otlp: {endpoint: ['http://user:s3cr3t@c']}", &[]),
         ("otlp: {headers: {a: '${env:X}'}}", &[("X", "s3cr3t\u{7f}")]),
     ] {
         let (error, message) = error_of(content, variables);

@@ -1,7 +1,8 @@
 //! What a configuration must be as a whole, wherever its parts came from.
 
+use super::draft::{Draft, Said, Scope};
 use super::schema::{self, Field, Kind};
-use super::{Compression, Config, Endpoint, ExporterKind, Origins, Protocol, value};
+use super::{Compression, Config, Endpoint, ExporterKind, Protocol, value};
 use crate::error::{ConfigError, Found, Origin, Problem};
 
 /// A value that does not do.
@@ -27,6 +28,30 @@ impl Complaint {
     }
 }
 
+impl Draft {
+    /// Finds what is wrong in the whole, which has been set field by field already.
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        self.config.check(self.scope).map_err(|mut complaint| {
+            let Some(Said { origin, written }) = self.said.get(complaint.key) else {
+                return complaint.in_code();
+            };
+            if let Some(written) = written {
+                complaint.found = as_written(complaint.found, written);
+            }
+            complaint.at(origin.clone())
+        })
+    }
+}
+
+/// What was found, without what a reference to a variable stands for.
+fn as_written(found: Found, written: &str) -> Found {
+    match found {
+        Found::Text(_) => Found::text(&super::endpoint::shown(written)),
+        Found::File { reason, .. } => Found::File { path: written.into(), reason },
+        other => other,
+    }
+}
+
 impl Config {
     /// Finds what is wrong with values that code has set: times out of range, an endpoint that is none,
     /// certificates that cannot be read.
@@ -36,22 +61,19 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first value that does not do.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        self.fields().map_err(|(key, problem)| ConfigError::new(Origin::Code, Some(&key), problem))?;
-        self.check().map_err(Complaint::in_code)
+        self.validate_for(Scope::Everything)
     }
 
-    /// The same for what has been set field by field already, from where `origins` says.
-    pub(super) fn validate_from(&self, origins: &Origins) -> Result<(), ConfigError> {
-        self.check().map_err(|complaint| {
-            let origin = origins.get(complaint.key).cloned().unwrap_or(Origin::Code);
-            complaint.at(origin)
-        })
+    /// The same, where only what is in `scope` must be right.
+    pub(crate) fn validate_for(&self, scope: Scope) -> Result<(), ConfigError> {
+        self.fields(scope).map_err(|(key, problem)| ConfigError::new(Origin::Code, Some(&key), problem))?;
+        self.check(scope).map_err(Complaint::in_code)
     }
 
     /// Field by field, what a file or the environment could not have set.
-    fn fields(&self) -> Result<(), (String, Problem)> {
+    fn fields(&self, scope: Scope) -> Result<(), (String, Problem)> {
         let mut config = self.clone();
-        for entry in schema::entries() {
+        for entry in schema::entries().into_iter().filter(|entry| scope.has(&entry.path)) {
             let Kind::Field(field) = entry.kind else { continue };
             let wrong = match field {
                 Field::Time(at, span) => {
@@ -79,7 +101,7 @@ impl Config {
     }
 
     /// What only shows in the whole. What nothing will use is not looked at.
-    fn check(&self) -> Result<(), Complaint> {
+    fn check(&self, scope: Scope) -> Result<(), Complaint> {
         if self.disabled {
             return Ok(());
         }
@@ -89,7 +111,7 @@ impl Config {
             let expected = "the folder that the host's file system is mounted under";
             return Err(Complaint::new("metrics.host.root_path", found, expected));
         }
-        if self.metrics.exporters.contains(&ExporterKind::Otlp) {
+        if scope == Scope::Everything && self.metrics.exporters.contains(&ExporterKind::Otlp) {
             self.check_features()?;
             self.check_endpoint()?;
             self.otlp.authorities()?;

@@ -6,12 +6,14 @@ use std::ffi::{OsStr, OsString};
 
 use super::schema::{self, Field, Given, Kind, Shape};
 use super::value::{self, Expected};
-use super::{Config, Origins};
+use super::{Config, draft::Draft};
 use crate::error::{ConfigError, Found, Origin, Problem};
 
 /// The configuration file.
 pub(super) const CONFIG_FILE: &str = "VITALS_CONFIG";
 const PREFIX: &str = "VITALS_";
+/// What Kubernetes sets in every container.
+const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 
 /// A variable of OpenTelemetry and the key that it sets.
 struct Variable {
@@ -88,24 +90,20 @@ impl Environment {
     }
 
     /// Applies what is set: `OTEL_*`, then `VITALS_*`.
-    pub(super) fn apply(&self, config: &mut Config, origins: &mut Origins) -> Result<(), ConfigError> {
+    pub(super) fn apply(&self, draft: &mut Draft) -> Result<(), ConfigError> {
         for Variable { name, key, milliseconds } in OPENTELEMETRY {
-            if let (Some(value), Some(field)) = (self.get(name), schema::find(key)) {
-                set(field, *milliseconds, value, config).map_err(|wrong| wrong.at(name, key))?;
-                origins.insert((*key).to_owned(), Origin::Variable((*name).to_owned()));
+            if let Some(field) = schema::find(key) {
+                self.field(field, key, name, *milliseconds, draft)?;
             }
         }
         for entry in schema::entries() {
             let name = variable(&entry.path);
-            let Some(value) = self.get(&name) else { continue };
             match entry.kind {
-                Kind::Field(field) => {
-                    set(field, false, value, config).map_err(|wrong| wrong.at(&name, &entry.path))?;
-                    origins.insert(entry.path, Origin::Variable(name));
-                }
+                Kind::Field(field) => self.field(field, &entry.path, &name, false, draft)?,
                 Kind::Group(keys) => {
+                    let Some(value) = self.get(&name) else { continue };
                     let on = switch(value).map_err(|wrong| wrong.at(&name, &entry.path))?;
-                    schema::switch_group(keys, config, on);
+                    schema::switch_group(keys, &mut draft.config, on);
                 }
                 Kind::Section(_) | Kind::Later => {}
             }
@@ -113,17 +111,88 @@ impl Environment {
         Ok(())
     }
 
-    /// The variables that look like ours and mean nothing, with the one that they may have been meant to be.
-    pub(super) fn unknown(&self) -> Vec<(&str, Option<String>)> {
-        let settable = |kind: &Kind| matches!(kind, Kind::Field(_) | Kind::Group(_));
-        let entries = schema::entries().into_iter().filter(|entry| settable(entry.kind));
-        let mut known: BTreeSet<String> = entries.map(|entry| variable(&entry.path)).collect();
-        known.insert(CONFIG_FILE.to_owned());
-        let referred = self.referred.borrow();
-        let ours = self.variables.keys().filter(|name| name.starts_with(PREFIX));
-        let unknown = ours.filter(|name| !known.contains(*name) && !referred.contains(*name));
-        unknown.map(|name| (name.as_str(), nearest(name, &known))).collect()
+    /// Sets `field`, which is the key at `path`, to what the variable `name` is set to, if it is.
+    fn field(
+        &self,
+        field: &Field,
+        path: &str,
+        name: &str,
+        milliseconds: bool,
+        draft: &mut Draft,
+    ) -> Result<(), ConfigError> {
+        let Some(value) = self.get(name) else { return Ok(()) };
+        match set(field, milliseconds, value, &mut draft.config) {
+            Ok(()) => draft.note(path, Origin::Variable(name.to_owned()), None),
+            Err(_) if !draft.scope.has(path) => {}
+            Err(wrong) => return Err(wrong.at(name, path)),
+        }
+        Ok(())
     }
+
+    /// Refuses what can only be meant for us and means nothing.
+    pub(super) fn refuse_unknown(&self) -> Result<(), ConfigError> {
+        let known = known();
+        let Some(name) = self.unknown(&known).find(|name| self.is_for_us(name)) else { return Ok(()) };
+        let problem = match is_later(name) {
+            true => Problem::Later,
+            false => Problem::UnknownVariable { nearest: best(name, &known).1 },
+        };
+        Err(ConfigError::new(Origin::Variable(name.to_owned()), None, problem))
+    }
+
+    /// The variables that look like ours, mean nothing and may be somebody else's, with the one that they may have
+    /// been meant to be.
+    pub(super) fn ignored(&self) -> Vec<(&str, Option<String>)> {
+        const ALIKE: f64 = 0.7;
+        let known = known();
+        let ignored = self.unknown(&known).filter(|name| !self.is_for_us(name));
+        let nearest = |name: &str| {
+            let (likeness, nearest) = best(name, &known);
+            (likeness > ALIKE && !is_later(name)).then_some(nearest)
+        };
+        ignored.map(|name| (name, nearest(name))).collect()
+    }
+
+    fn unknown(&self, known: &BTreeSet<String>) -> impl Iterator<Item = &str> {
+        let referred = self.referred.borrow().clone();
+        let ours = self.variables.keys().filter(|name| name.starts_with(PREFIX) && self.get(name).is_some());
+        ours.filter(move |name| !known.contains(*name) && !referred.contains(*name)).map(String::as_str)
+    }
+
+    /// Whether the variable is, or is in, a section of the configuration.
+    fn is_for_us(&self, name: &str) -> bool {
+        let sections = schema::ROOT.iter().filter(|key| matches!(key.kind, Kind::Section(_)));
+        let inside = sections.map(|key| variable(key.name)).any(|section| {
+            name.strip_prefix(&section).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        });
+        inside && !(self.get(IN_CLUSTER).is_some() && is_service_link(name))
+    }
+}
+
+/// Whether Kubernetes may have made the variable of a service, such as one that is called `vitals` or
+/// `vitals-metrics`.
+fn is_service_link(name: &str) -> bool {
+    let numbered = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.split("_PORT_").skip(1).any(numbered)
+}
+
+/// The variables that are read.
+fn known() -> BTreeSet<String> {
+    let settable = |kind: &Kind| matches!(kind, Kind::Field(_) | Kind::Group(_));
+    let entries = schema::entries().into_iter().filter(|entry| settable(entry.kind));
+    let mut known: BTreeSet<String> = entries.map(|entry| variable(&entry.path)).collect();
+    known.insert(CONFIG_FILE.to_owned());
+    known
+}
+
+/// Of what is known the most like `name`, and how much that is.
+fn best(name: &str, known: &BTreeSet<String>) -> (f64, String) {
+    let alike = known.iter().map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
+    let best = alike.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    best.map(|(likeness, other)| (likeness, other.clone())).unwrap_or_default()
 }
 
 /// Whether it is, or is below, a key of a version to come, for which a key of this one would be a bad guess.
@@ -141,12 +210,6 @@ pub(super) fn variable(path: &str) -> String {
 #[cfg(test)]
 pub(super) fn opentelemetry() -> impl Iterator<Item = &'static str> {
     OPENTELEMETRY.iter().map(|variable| variable.name)
-}
-
-fn nearest(name: &str, known: &BTreeSet<String>) -> Option<String> {
-    let likeness = |other: &String| strsim::normalized_damerau_levenshtein(name, other);
-    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.7 && !is_later(name)).then(|| best.clone())
 }
 
 /// A variable with a wrong value.
@@ -167,7 +230,7 @@ fn set(field: &Field, milliseconds: bool, value: &OsStr, config: &mut Config) ->
         *at(config) = Some(value.into());
         return Ok(());
     }
-    let found = || if field.is_secret() { Found::Secret } else { Found::text(&value.to_string_lossy()) };
+    let found = || field.found(&value.to_string_lossy());
     let text = value.to_str().ok_or_else(|| Wrong { found: found(), expected: Expected::new("UTF-8") })?;
     let outcome = match field.shape() {
         Shape::One if milliseconds => field.set_milliseconds(config, text),
@@ -203,12 +266,58 @@ mod tests {
         assert_eq!(variable("metrics.host.cpu.per_core"), "VITALS_METRICS_HOST_CPU_PER_CORE");
     }
 
+    fn refused(variables: &[(&str, &str)]) -> Option<String> {
+        let environment = Environment::new(variables.iter().copied());
+        environment.refuse_unknown().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_meant_for_us_and_unknown_is_refused() {
+        for (name, nearest) in [
+            ("VITALS_METRICS_INTERVALL", "VITALS_METRICS_INTERVAL"),
+            ("VITALS_METRICS", "VITALS_METRICS_HOST"),
+            ("VITALS_OTLP_ENPOINT", "VITALS_OTLP_ENDPOINT"),
+            ("VITALS_SERVICE_NAMES", "VITALS_SERVICE_NAME"),
+            ("VITALS_RESOURCE_ATTRIBUTE", "VITALS_RESOURCE_ATTRIBUTES"),
+            ("VITALS_METRICS_HOST_CPU_PERCORE", "VITALS_METRICS_HOST_CPU_PER_CORE"),
+            ("VITALS_OTLP_PORT", "VITALS_OTLP_PROTOCOL"),
+        ] {
+            let expected = format!("{name}: unknown variable, the nearest known one is {nearest}");
+            assert_eq!(refused(&[(name, "false")]), Some(expected));
+        }
+        let later = "VITALS_METRICS_TOKIO_ENABLED";
+        let expected = format!("{later}: this version of otel-vitals does not have it yet");
+        assert_eq!(refused(&[(later, "true")]), Some(expected));
+    }
+
+    #[test]
+    fn what_may_be_meant_for_others_is_not_refused() {
+        for name in ["VITALS_ADMIN_PASSWORD", "VITALS_METRICSX", "VITALS_CONFIG", "VITALS_METRICS_TIMEOUT"] {
+            assert_eq!(refused(&[(name, "x")]), None, "{name}");
+        }
+        assert_eq!(refused(&[("VITALS_METRICS_NOTHING", "")]), None, "empty is unset");
+        let environment = Environment::new([("VITALS_OTLP_TOKEN", "s3cr3t")]);
+        let _ = environment.any("VITALS_OTLP_TOKEN");
+        assert_eq!(environment.refuse_unknown(), Ok(()), "the file refers to it");
+        for link in [
+            "VITALS_SERVICE_HOST",
+            "VITALS_SERVICE_PORT",
+            "VITALS_SERVICE_PORT_OTLP",
+            "VITALS_METRICS_PORT",
+            "VITALS_METRICS_PORT_4317_TCP_ADDR",
+            "VITALS_METRICS_SERVICE_HOST",
+        ] {
+            assert_eq!(refused(&[(link, "x"), (IN_CLUSTER, "10.0.0.1")]), None, "{link} in a cluster");
+            assert!(refused(&[(link, "x")]).is_some(), "{link} elsewhere");
+        }
+    }
+
     #[test]
     fn what_only_looks_like_ours_is_named_with_what_it_may_mean() {
         let environment = Environment::new([
-            ("VITALS_METRICS_INTERVALL", "5s"),
+            ("VITALS_DISABLE", "true"),
             ("VITALS_ADMIN_PASSWORD", "s3cr3t"),
-            ("VITALS_METRICS_TOKIO_ENABLED", "true"),
+            ("VITALS_MONITOR_STATUS", "true"),
             ("VITALS_TOKEN", "referred to"),
             ("VITALS_METRICS_TIMEOUT", "5s"),
             ("VITALS_CONFIG", "x"),
@@ -217,9 +326,9 @@ mod tests {
         let _ = environment.any("VITALS_TOKEN");
         let expected = [
             ("VITALS_ADMIN_PASSWORD", None),
-            ("VITALS_METRICS_INTERVALL", Some("VITALS_METRICS_INTERVAL".to_owned())),
-            ("VITALS_METRICS_TOKIO_ENABLED", None),
+            ("VITALS_DISABLE", Some("VITALS_DISABLED".to_owned())),
+            ("VITALS_MONITOR_STATUS", None),
         ];
-        assert_eq!(environment.unknown(), expected);
+        assert_eq!(environment.ignored(), expected);
     }
 }

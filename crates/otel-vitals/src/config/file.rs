@@ -1,15 +1,16 @@
 //! The configuration file.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::draft::Draft;
 use super::environment::Environment;
 use super::reference::{self, Broken};
 use super::schema::{self, Field, Given, Key, Kind, Shape};
 use super::value::{self, Choice as _, Expected};
 use super::yaml::{self, Content, Node, Pair};
-use super::{Config, Origins};
 use crate::error::{ConfigError, Found, Origin, Problem};
 
 /// A configuration is a page; this is a book.
@@ -39,10 +40,9 @@ pub(super) fn apply(
     path: &Path,
     text: &str,
     environment: &Environment,
-    config: &mut Config,
-    origins: &mut Origins,
+    draft: &mut Draft,
 ) -> Result<(), ConfigError> {
-    let mut walk = Walk { file: path, environment, config, origins };
+    let mut walk = Walk { file: path, environment, draft };
     match yaml::parse(text) {
         Ok(document) => walk.section(schema::ROOT, "", &document),
         Err(fault) => Err(walk.error(fault.line, "", Problem::Syntax { reason: fault.reason })),
@@ -53,8 +53,7 @@ pub(super) fn apply(
 struct Walk<'a> {
     file: &'a Path,
     environment: &'a Environment,
-    config: &'a mut Config,
-    origins: &'a mut Origins,
+    draft: &'a mut Draft,
 }
 
 impl Walk<'_> {
@@ -85,11 +84,11 @@ impl Walk<'_> {
         match (&key.kind, &pair.value.content) {
             (Kind::Later, _) => Err(self.error(pair.line, path, Problem::Later)),
             (Kind::Group(keys), Content::Scalar(text)) => {
-                let text = self.resolve(path, &pair.value, text)?;
+                let text = self.resolve(None, path, &pair.value, text)?;
                 let expected =
                     |_| self.wrong(path, &pair.value, Expected::new("true, false or a map of keys"));
                 let on = bool::parse(&text).map_err(expected)?;
-                schema::switch_group(keys, self.config, on);
+                schema::switch_group(keys, &mut self.draft.config, on);
                 Ok(())
             }
             (Kind::Section(keys) | Kind::Group(keys), _) => self.section(keys, path, &pair.value),
@@ -98,32 +97,43 @@ impl Walk<'_> {
     }
 
     fn field(&mut self, field: &'static Field, path: &str, node: &Node) -> Result<(), ConfigError> {
-        if self.is_empty_reference(path, node)? {
+        match self.set(field, path, node) {
+            Err(_) if !self.draft.scope.has(path) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn set(&mut self, field: &'static Field, path: &str, node: &Node) -> Result<(), ConfigError> {
+        if self.is_empty_reference(field, path, node)? {
             return Ok(());
         }
         let given = self.given(field, path, node)?;
-        field.set(self.config, given).map_err(|expected| self.unfit(field, path, node, expected))?;
+        let set = field.set(&mut self.draft.config, given);
+        set.map_err(|expected| self.unfit(field, path, node, expected))?;
         let origin = Origin::File { path: self.file.to_owned(), line: Some(node.line) };
-        self.origins.insert(path.to_owned(), origin);
+        let written = node.content.text().filter(|text| text.contains('$')).map(Cow::into_owned);
+        self.draft.note(path, origin, written);
         Ok(())
     }
 
     /// Whether the value refers to variables that hold nothing, which leaves the key unset.
-    fn is_empty_reference(&self, path: &str, node: &Node) -> Result<bool, ConfigError> {
+    fn is_empty_reference(&self, field: &Field, path: &str, node: &Node) -> Result<bool, ConfigError> {
         let Content::Scalar(text) = &node.content else { return Ok(false) };
-        Ok(!text.is_empty() && self.resolve(path, node, text)?.is_empty())
+        Ok(!text.is_empty() && self.resolve(Some(field), path, node, text)?.is_empty())
     }
 
     /// The value of `node` in the shape that `field` takes. Lists and maps may be written as the environment has them.
     fn given(&self, field: &Field, path: &str, node: &Node) -> Result<Given, ConfigError> {
         match (field.shape(), &node.content) {
-            (Shape::One, Content::Scalar(text)) => Ok(Given::One(self.resolve(path, node, text)?)),
+            (Shape::One, Content::Scalar(text)) => {
+                Ok(Given::One(self.resolve(Some(field), path, node, text)?))
+            }
             (Shape::Many, Content::Scalar(text)) => {
-                let names = field.list(&self.resolve(path, node, text)?);
+                let names = field.list(&self.resolve(Some(field), path, node, text)?);
                 names.map_err(|expected| self.unfit(field, path, node, expected))
             }
             (Shape::Pairs, Content::Scalar(text)) => {
-                let pairs = value::pairs(&self.resolve(path, node, text)?);
+                let pairs = value::pairs(&self.resolve(Some(field), path, node, text)?);
                 pairs.map(Given::Pairs).map_err(|expected| self.unfit(field, path, node, expected))
             }
             (Shape::Many, Content::List(items)) => {
@@ -151,24 +161,30 @@ impl Walk<'_> {
         expected: Expected,
     ) -> Result<String, ConfigError> {
         match &node.content {
-            Content::Scalar(text) => self.resolve(path, node, text),
+            Content::Scalar(text) => self.resolve(Some(field), path, node, text),
             _ => Err(self.unfit(field, path, node, expected)),
         }
     }
 
-    /// `text` with what it refers to.
-    fn resolve(&self, path: &str, node: &Node, text: &str) -> Result<String, ConfigError> {
+    /// `text` with what it refers to, which is (part of) the value of `field`.
+    fn resolve(
+        &self,
+        field: Option<&Field>,
+        path: &str,
+        node: &Node,
+        text: &str,
+    ) -> Result<String, ConfigError> {
         match reference::resolve(text, self.environment) {
             Ok(None) => Ok(text.to_owned()),
             Ok(Some(resolved)) => Ok(resolved),
             Err(Broken::Unset(variable)) => Err(self.error(node.line, path, Problem::Unset { variable })),
             Err(Broken::NotText(name)) => {
                 let expected = Expected(format!("UTF-8 in the environment variable {name}"));
-                Err(self.wrong_as(path, node, Found::Secret, expected))
+                Err(self.unfit_for(field, path, node, expected))
             }
             Err(Broken::Syntax) => {
                 let expected = "${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign";
-                Err(self.wrong_as(path, node, Found::Secret, Expected::new(expected)))
+                Err(self.unfit_for(field, path, node, Expected::new(expected)))
             }
         }
     }
@@ -185,24 +201,22 @@ impl Walk<'_> {
 
     /// A value that does not fit `field`.
     fn unfit(&self, field: &Field, path: &str, node: &Node, expected: Expected) -> ConfigError {
-        match node.content {
-            Content::Null => self.wrong(path, node, expected),
-            _ if field.is_secret() => self.wrong_as(path, node, Found::Secret, expected),
-            _ => self.wrong(path, node, expected),
-        }
+        self.unfit_for(Some(field), path, node, expected)
     }
 
     /// Shows the value as it is written: what a reference stands for stays hidden.
-    fn wrong(&self, path: &str, node: &Node, expected: Expected) -> ConfigError {
-        let found = match node.content.text() {
-            Some(text) => Found::text(&text),
-            None => Found::Shape(node.content.shape()),
+    fn unfit_for(&self, field: Option<&Field>, path: &str, node: &Node, expected: Expected) -> ConfigError {
+        let found = match (node.content.text(), field) {
+            (Some(text), Some(field)) => field.found(&text),
+            (Some(text), None) => Found::text(&text),
+            (None, _) => Found::Shape(node.content.shape()),
         };
-        self.wrong_as(path, node, found, expected)
+        self.error(node.line, path, Problem::Wrong { found, expected: expected.0 })
     }
 
-    fn wrong_as(&self, path: &str, node: &Node, found: Found, expected: Expected) -> ConfigError {
-        self.error(node.line, path, Problem::Wrong { found, expected: expected.0 })
+    /// A value in a place that is no field.
+    fn wrong(&self, path: &str, node: &Node, expected: Expected) -> ConfigError {
+        self.unfit_for(None, path, node, expected)
     }
 
     fn error(&self, line: usize, path: &str, problem: Problem) -> ConfigError {

@@ -11,11 +11,11 @@ fn document(name: &str) -> String {
 
 /// What `text` as a file sets, and the paths of the keys in it, without a look at the whole.
 fn applied(text: &str) -> (Config, BTreeSet<String>) {
-    let (mut config, mut origins) = (Config::default(), Origins::new());
+    let mut draft = Draft::new(Scope::Everything);
     let environment = Environment::new([("OTLP_TOKEN", "s3cr3t")]);
-    file::apply(Path::new("vitals.yaml"), text, &environment, &mut config, &mut origins)
+    file::apply(Path::new("vitals.yaml"), text, &environment, &mut draft)
         .unwrap_or_else(|error| panic!("{error}"));
-    (config, origins.into_keys().collect())
+    (draft.config, draft.said.into_keys().collect())
 }
 
 fn fields() -> BTreeSet<String> {
@@ -130,7 +130,8 @@ fn the_file_in_the_folder_is_read_when_nobody_names_one() {
     let (here, other) = (folder.path().join("vitals.yaml"), folder.path().join("other.yaml"));
     let interval = |file, variables: &[(&str, &Path)]| {
         let environment = Environment::new(variables.iter().map(|(name, value)| (*name, *value)));
-        Config::layered(file, &here, &environment).map(|config| config.metrics.interval.as_secs())
+        Config::layered(Scope::Everything, file, &here, &environment)
+            .map(|config| config.metrics.interval.as_secs())
     };
     assert_eq!(interval(None, &[]), Ok(60), "nothing there");
     std::fs::write(&here, "metrics: {interval: 1s}").unwrap();
@@ -144,10 +145,63 @@ fn the_file_in_the_folder_is_read_when_nobody_names_one() {
 #[test]
 fn a_file_in_the_folder_that_cannot_be_read_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Config::layered(None, folder.path(), &Environment::default()).unwrap_err();
+    let error = Config::layered(Scope::Everything, None, folder.path(), &Environment::default()).unwrap_err();
     let path = folder.path().display();
     let expected = format!(
         "{path}: expected a configuration file, found \"{path}\", which cannot be read: it is not a regular file"
     );
     assert_eq!(error.to_string(), expected);
+}
+
+/// What a provider that the application brought does without, all of it wrong.
+const UNUSED: [(&str, &str); 12] = [
+    ("OTEL_METRICS_EXPORTER", "prometheus"),
+    ("OTEL_METRIC_EXPORT_INTERVAL", "soon"),
+    ("OTEL_METRIC_EXPORT_TIMEOUT", "never"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://["),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "s3cr3t"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere"),
+    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "team"),
+    ("VITALS_OTLP_COMPRESSION", "zstd"),
+    ("VITALS_METRICS_EXPORTERS", ","),
+    ("VITALS_METRICS_INTERVAL", "60"),
+];
+
+fn measuring(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vitals.yaml");
+    std::fs::write(&file, text).unwrap();
+    let loaded = Config::load_for(Scope::Measuring, Some(&file), variables.iter().copied());
+    let shown = |error: ConfigError| error.to_string().replace(&file.display().to_string(), "vitals.yaml");
+    loaded.map_err(shown)
+}
+
+#[test]
+fn what_nothing_uses_may_be_wrong() {
+    let file = "metrics:\n  interval: 60\n  freshness: 5ms\nservice: {name: ''}\n\
+        otlp:\n  timeout: 0s\n  certificate: /nowhere\n  headers: {a: '${env:UNSET}'}\n";
+    let config = measuring(file, &UNUSED).unwrap();
+    assert_eq!(config.metrics.freshness, Duration::from_millis(5));
+    assert_eq!(config.metrics.interval, MetricsConfig::default().interval);
+    assert_eq!(config.validate_for(Scope::Measuring), Ok(()));
+    for (name, value) in UNUSED {
+        assert!(Config::load_from(None, [(name, value)]).is_err(), "{name} is wrong elsewhere");
+    }
+}
+
+#[test]
+fn what_is_used_and_what_is_unknown_is_refused_all_the_same() {
+    for (text, variables, expected) in [
+        ("otlp: {x: [}", &[][..], "vitals.yaml:1: not YAML: "),
+        ("otlp: {endpiont: x}", &[], "vitals.yaml:1: otlp.endpiont: unknown key, "),
+        ("metrics: {freshness: 5}", &[], "vitals.yaml:1: metrics.freshness: expected a time"),
+        ("", &[("VITALS_METRICS_HOST_CPU", "on")], "VITALS_METRICS_HOST_CPU: expected true or false"),
+        ("", &[("VITALS_OTLP_ENPOINT", "x")], "VITALS_OTLP_ENPOINT: unknown variable, "),
+        ("", &[("VITALS_METRICS_HOST_ROOT_PATH", "/nowhere")], "VITALS_METRICS_HOST_ROOT_PATH: expected"),
+    ] {
+        let error = measuring(text, variables).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

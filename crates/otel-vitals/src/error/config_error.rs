@@ -38,6 +38,8 @@ pub(crate) enum Problem {
     Wrong { found: Found, expected: String },
     /// No such key; this one is the nearest.
     Unknown { nearest: String },
+    /// No such variable, in a section that is ours; this one is the nearest.
+    UnknownVariable { nearest: String },
     /// A key of a later version.
     Later,
     /// The same key for the second time.
@@ -121,11 +123,11 @@ impl ConfigError {
         }
     }
 
-    /// The nearest key that there is, of a key that there is not.
+    /// The nearest key or variable that there is, of one that there is not.
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
         match &self.0.problem {
-            Problem::Unknown { nearest } => Some(nearest),
+            Problem::Unknown { nearest } | Problem::UnknownVariable { nearest } => Some(nearest),
             _ => None,
         }
     }
@@ -148,8 +150,8 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details { origin, key, problem } = &*self.0;
         match (origin, key) {
-            (Origin::Variable(name), _) => write!(f, "{name}: {problem}"),
-            (Origin::Code, Some(key)) => write!(f, "configuration: {key}: {problem}"),
+            (Origin::Variable(name), _) => write!(f, "{}: {problem}", Escaped(name)),
+            (Origin::Code, Some(key)) => write!(f, "configuration: {}: {problem}", Escaped(key)),
             (Origin::Code, None) => write!(f, "configuration: {problem}"),
             (Origin::File { path, line }, key) => {
                 write!(f, "{}:", path.display())?;
@@ -157,11 +159,23 @@ impl fmt::Display for ConfigError {
                     write!(f, "{line}:")?;
                 }
                 if let Some(key) = key {
-                    write!(f, " {key}:")?;
+                    write!(f, " {}:", Escaped(key))?;
                 }
                 write!(f, " {problem}")
             }
         }
+    }
+}
+
+/// Text from outside in which nothing acts on the terminal or the log that shows it.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            '"' | '\'' => write!(f, "{character}"),
+            _ => write!(f, "{}", character.escape_debug()),
+        })
     }
 }
 
@@ -170,6 +184,9 @@ impl fmt::Display for Problem {
         match self {
             Problem::Wrong { found, expected } => write!(f, "expected {expected}, found {found}"),
             Problem::Unknown { nearest } => write!(f, "unknown key, the nearest known one is {nearest}"),
+            Problem::UnknownVariable { nearest } => {
+                write!(f, "unknown variable, the nearest known one is {nearest}")
+            }
             Problem::Later => f.write_str("this version of otel-vitals does not have it yet"),
             Problem::Twice { first_line } => write!(f, "set twice, first in line {first_line}"),
             Problem::Unset { variable } => {

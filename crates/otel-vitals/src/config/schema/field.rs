@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::endpoint;
 use crate::config::value::{self, Choice, Expected, Span};
 use crate::config::{Config, Endpoint, ExporterKind};
+use crate::error::Found;
 
 /// Where a value goes and what it must look like.
 pub(in crate::config) enum Field {
@@ -46,9 +48,13 @@ impl Field {
         }
     }
 
-    /// Whether values must not be shown.
-    pub(in crate::config) fn is_secret(&self) -> bool {
-        matches!(self, Field::Headers)
+    /// The wrong value `text`, or as much of it as may be shown.
+    pub(in crate::config) fn found(&self, text: &str) -> Found {
+        match self {
+            Field::Headers => Found::Secret,
+            Field::Endpoint | Field::MetricsEndpoint => Found::text(&endpoint::shown(text)),
+            _ => Found::text(text),
+        }
     }
 
     /// What to write, for who wrote something else.
