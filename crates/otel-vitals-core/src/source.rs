@@ -4,7 +4,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,19 +30,79 @@ pub struct SourceContext {
 ///
 /// Who collects [begins](Collection::begin) each collection; where nobody does, as on a provider that the application
 /// brought, the freshness window alone decides.
+///
+/// Sources are read under the SDK's lock, and a log call runs whatever the application has subscribed to logs: were that
+/// to build an instrument, both would wait for ever. So what there is to log is kept until the collection
+/// [ends](Collection::end).
 #[derive(Clone, Debug, Default)]
 pub struct Collection {
-    number: Arc<AtomicU64>,
+    shared: Arc<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    number: AtomicU64,
+    closed: AtomicBool,
+    journal: Mutex<Vec<Failed>>,
+}
+
+/// A failure to be logged.
+#[derive(Debug)]
+struct Failed {
+    source: &'static str,
+    error: String,
 }
 
 impl Collection {
     /// Makes every reading so far stale.
     pub fn begin(&self) {
-        self.number.fetch_add(1, Ordering::Relaxed);
+        self.shared.number.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn number(&self) -> u64 {
-        self.number.load(Ordering::Relaxed)
+    /// Logs what failed. To be called when the SDK's lock is not held any more.
+    pub fn end(&self) {
+        let journal = std::mem::take(&mut *self.journal());
+        journal.iter().for_each(Failed::log);
+    }
+
+    /// Ends the sources: each lets its files go when it is looked at next, and says nothing any more.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// The number of the collection under way; none once it is over for good.
+    fn number(&self) -> Option<u64> {
+        (!self.shared.closed.load(Ordering::Relaxed)).then(|| self.shared.number.load(Ordering::Relaxed))
+    }
+
+    /// Keeps `failed` until the end of the collection; where nobody ever begins one, it is logged now.
+    fn note(&self, failed: Failed) {
+        if self.number() == Some(0) {
+            failed.log();
+        } else {
+            self.journal().push(failed);
+        }
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Vec<Failed>> {
+        // Pushing and taking leave a whole list, whatever happens.
+        self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Failed {
+    fn log(&self) {
+        let Failed { source, error } = self;
+        // A subscriber of the application's that panics, as one does that prints to a closed pipe, is its own affair.
+        let _ = catch_unwind(|| {
+            tracing::warn!(
+                target: "otel_vitals",
+                source,
+                error,
+                "a source could not be read; its values are absent until it can (logged once, \
+                 counted in otel_vitals.source.errors)"
+            );
+        });
     }
 }
 
@@ -139,10 +199,16 @@ impl<R: Reading> Source<R> {
         move |instrument| source.look(|reading| look(reading, instrument)).unwrap_or_default()
     }
 
-    /// What `look` makes of a fresh reading; none if it panics.
+    /// What `look` makes of a fresh reading; none if it panics, or when the sources are [closed](Collection::close).
     pub fn look<T>(&self, look: impl FnOnce(&R) -> T) -> Option<T> {
         let mut state = self.lock();
-        let (now, collection) = (Instant::now(), self.shared.collection.number());
+        let Some(collection) = self.shared.collection.number() else {
+            // What it holds open goes with it.
+            state.read = Box::new(|_| Ok(()));
+            state.reading.clear();
+            return None;
+        };
+        let now = Instant::now();
         if state.is_stale(self.shared.freshness, now, collection) {
             self.refresh(&mut state, now, collection);
         }
@@ -175,13 +241,7 @@ impl<R: Reading> Source<R> {
     fn failed(&self, state: &mut State<R>, error: &dyn fmt::Display) {
         self.shared.metrics.failed();
         if !std::mem::replace(&mut state.logged, true) {
-            tracing::warn!(
-                target: "otel_vitals",
-                source = self.shared.name,
-                error = %error,
-                "a source could not be read; its values are absent until it can (logged once, \
-                 counted in otel_vitals.source.errors)"
-            );
+            self.shared.collection.note(Failed { source: self.shared.name, error: error.to_string() });
         }
     }
 

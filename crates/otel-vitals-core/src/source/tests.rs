@@ -124,6 +124,83 @@ fn a_collection_that_begins_is_read_anew_within_the_window_too() {
 }
 
 #[test]
+fn a_closed_source_lets_go_what_it_holds() {
+    let pipeline = Pipeline::new();
+    let collection = Collection::default();
+    let context = SourceContext::new(&pipeline.meter, LONG).with_collection(collection.clone());
+    let held = Arc::new(());
+    let inside = Arc::clone(&held);
+    let source = context.source("test", Count::default(), move |reading: &mut Count| {
+        reading.value = Some(Arc::strong_count(&inside) as u64);
+        Ok(())
+    });
+    pipeline.gauge("a", &source, |reading| reading.value);
+    assert_eq!(pipeline.collect(), [value("a", 2), errors(0)]);
+    collection.close();
+    assert_eq!(pipeline.collect(), [errors(0)]);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
+fn what_failed_is_logged_when_the_collection_ends() {
+    let pipeline = Pipeline::new();
+    let collection = Collection::default();
+    let context = SourceContext::new(&pipeline.meter, LONG).with_collection(collection.clone());
+    let source = context.source("test", Count::default(), |_: &mut Count| {
+        Err(ReadError::Unavailable { expected: "a value", found: "none".into() })
+    });
+    let logged = Arc::<Logged>::default();
+    tracing::subscriber::with_default(Arc::clone(&logged), || {
+        collection.begin();
+        source.look(|_| ());
+        assert_eq!(logged.events.load(Ordering::Relaxed), 0);
+        collection.end();
+        collection.end();
+    });
+    assert_eq!(logged.events.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_subscriber_that_panics_costs_nothing() {
+    let pipeline = Pipeline::new();
+    let context = SourceContext::new(&pipeline.meter, Duration::ZERO);
+    let source = context.source("test", Count::default(), |reading: &mut Count| {
+        reading.value = Some(7);
+        Err(ReadError::Unavailable { expected: "more", found: "none".into() })
+    });
+    let logged = Arc::new(Logged { panics: true, ..Logged::default() });
+    let seen =
+        tracing::subscriber::with_default(Arc::clone(&logged), || source.look(|reading| reading.value));
+    assert_eq!((seen, logged.events.load(Ordering::Relaxed)), (Some(Some(7)), 1));
+}
+
+/// Counts log events.
+#[derive(Default)]
+struct Logged {
+    events: AtomicU64,
+    panics: bool,
+}
+
+impl tracing::Subscriber for Logged {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.metadata().target() == "otel_vitals" {
+            self.events.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "a subscriber that panics");
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
 fn a_failed_read_is_absent_counted_and_tried_again() {
     let pipeline = Pipeline::new();
     let context = SourceContext::new(&pipeline.meter, Duration::ZERO);

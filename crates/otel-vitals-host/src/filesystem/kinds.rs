@@ -59,6 +59,7 @@ const SERVED: &[&str] = &[
     "coda",
     "drvfs",
     "fuse",
+    "fuseblk",
     "gfs2",
     "glusterfs",
     "gpfs",
@@ -87,7 +88,7 @@ pub(super) fn keeps_data(kind: &[u8], point: &[u8]) -> bool {
 }
 
 /// Whether to ask such a file system may take for ever: by its type or, for types unknown here, because its source
-/// names a server. `fuseblk` is a program too, but one that serves a disk of this machine.
+/// names a server. `fuseblk` serves a disk of this machine, but it is a program, too, and hangs as one.
 pub(super) fn is_served(kind: &[u8], source: &[u8]) -> bool {
     contains(SERVED, kind)
         || kind.starts_with(b"fuse.")
@@ -131,6 +132,7 @@ mod tests {
             ("ceph", "10.0.0.1:6789:/"),
             ("fuse.sshfs", "somebody@host:"),
             ("fuse.hung", "nothing"),
+            ("fuseblk", "/dev/sdb1"),
             ("lustre", "10.0.0.1@tcp:/scratch"),
             ("newfs", "filer:/export"),
             ("newfs", "//filer/share"),
@@ -139,7 +141,6 @@ mod tests {
         }
         for (kind, source) in [
             ("ext4", "/dev/mapper/vg-root"),
-            ("fuseblk", "/dev/sdb1"),
             ("fusectl", "fusectl"),
             ("zfs", "tank/data:old"),
             ("btrfs", "/dev/disk/by-path/pci-0000:00:1f.2-ata-1"),

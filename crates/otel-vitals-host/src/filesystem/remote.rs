@@ -7,6 +7,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -18,16 +19,34 @@ pub(super) type Statvfs = Arc<dyn Fn(&CStr) -> io::Result<Blocks> + Send + Sync>
 
 /// Name of the threads, as `ps -T` shows it.
 const THREAD: &str = "vitals-mount";
-/// How many threads there may be, those that wait for mounts which are gone included.
+/// How many threads there may be in the process, those that wait for mounts which are gone included.
 const MOST_THREADS: usize = 64;
+static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// A `statvfs` and a channel need next to nothing; a profiler's signal handler, or an allocator's, a little more.
 const STACK: usize = 256 << 10;
 
 /// Starts the threads.
 pub(super) struct Askers {
     statvfs: Statvfs,
-    /// Held once here and once by every living thread.
-    alive: Arc<()>,
+    /// Living threads.
+    count: &'static AtomicUsize,
+}
+
+/// Counts a thread as long as it lives.
+struct Alive(&'static AtomicUsize);
+
+impl Alive {
+    /// None when there are too many already.
+    fn one_more(count: &'static AtomicUsize) -> Option<Self> {
+        let one_more = |alive| (alive < MOST_THREADS).then_some(alive + 1);
+        count.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok().map(|_| Alive(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The thread of one mount; without this it ends.
@@ -50,7 +69,7 @@ enum Request {
 
 impl Askers {
     pub(super) fn new(statvfs: Statvfs) -> Self {
-        Askers { statvfs, alive: Arc::new(()) }
+        Askers { statvfs, count: &THREADS }
     }
 
     /// A thread for the file system at `path`.
@@ -58,13 +77,11 @@ impl Askers {
     /// # Errors
     /// When there are too many already, or the system has no more.
     pub(super) fn start(&self, path: &CStr) -> io::Result<Asker> {
-        if Arc::strong_count(&self.alive) > MOST_THREADS {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many network file systems"));
-        }
+        let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many network file systems");
+        let alive = Alive::one_more(self.count).ok_or_else(too_many)?;
         let (requests, asked) = sync_channel::<()>(1);
         let (answer, answers) = sync_channel(1);
-        let (path, statvfs, alive) =
-            (CString::from(path), Arc::clone(&self.statvfs), Arc::clone(&self.alive));
+        let (path, statvfs) = (CString::from(path), Arc::clone(&self.statvfs));
         thread::Builder::new().name(THREAD.to_owned()).stack_size(STACK).spawn(move || {
             let _alive = alive;
             while asked.recv().is_ok() && answer.send(statvfs(&path)).is_ok() {}

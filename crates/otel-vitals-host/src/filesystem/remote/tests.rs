@@ -59,9 +59,14 @@ fn timed_out(answer: io::Result<Blocks>) -> bool {
 }
 
 /// Waits until only `threads` of the askers' threads live.
+/// Whose threads are counted apart from those of other tests.
+fn alone(statvfs: Statvfs) -> Askers {
+    Askers { statvfs, count: Box::leak(Box::default()) }
+}
+
 fn wait_for_threads(askers: &Askers, threads: usize) {
     let started = Instant::now();
-    while Arc::strong_count(&askers.alive) != threads + 1 {
+    while askers.count.load(Ordering::Acquire) != threads {
         assert!(started.elapsed() < LONG);
         thread::yield_now();
     }
@@ -70,7 +75,7 @@ fn wait_for_threads(askers: &Askers, threads: usize) {
 #[test]
 fn an_answer_in_time_is_the_answer() {
     let server = Arc::new(Server::default());
-    let mut asker = Askers::new(server.statvfs()).start(c"/mnt").unwrap();
+    let mut asker = alone(server.statvfs()).start(c"/mnt").unwrap();
     for free in [7, 8, 9] {
         server.answer(free);
         asker.ask();
@@ -82,7 +87,7 @@ fn an_answer_in_time_is_the_answer() {
 #[test]
 fn an_error_is_an_answer() {
     let server = Arc::new(Server::default());
-    let mut asker = Askers::new(server.statvfs()).start(c"/mnt").unwrap();
+    let mut asker = alone(server.statvfs()).start(c"/mnt").unwrap();
     server.state.lock().unwrap().answers.push_back(Err(io::ErrorKind::StaleNetworkFileHandle.into()));
     asker.ask();
     assert_eq!(asker.answer(LONG).unwrap_err().kind(), io::ErrorKind::StaleNetworkFileHandle);
@@ -94,7 +99,7 @@ fn an_error_is_an_answer() {
 #[test]
 fn who_hangs_is_waited_for_once_and_asked_once() {
     let server = Arc::new(Server::default());
-    let askers = Askers::new(server.statvfs());
+    let askers = alone(server.statvfs());
     let mut asker = askers.start(c"/mnt").unwrap();
     asker.ask();
     assert!(timed_out(asker.answer(Duration::from_millis(1))));
@@ -105,7 +110,7 @@ fn who_hangs_is_waited_for_once_and_asked_once() {
         assert!(started.elapsed() < LONG);
     }
     server.wait_until(|state| state.requests == 1 && state.under_way == 1);
-    assert_eq!(Arc::strong_count(&askers.alive), 2);
+    assert_eq!(askers.count.load(Ordering::Acquire), 1);
 }
 
 /// An asker whose thread is played by the test: what it is asked, and where it answers.
@@ -155,7 +160,7 @@ fn a_thread_that_is_gone_is_an_error() {
 #[test]
 fn a_thread_ends_with_its_mount() {
     let server = Arc::new(Server::default());
-    let askers = Askers::new(server.statvfs());
+    let askers = alone(server.statvfs());
     let idle = askers.start(c"/idle").unwrap();
     drop(idle);
     wait_for_threads(&askers, 0);
@@ -163,7 +168,7 @@ fn a_thread_ends_with_its_mount() {
     hung.ask();
     server.wait_until(|state| state.under_way == 1);
     drop(hung);
-    assert_eq!(Arc::strong_count(&askers.alive), 2, "it cannot end before its file system answers");
+    assert_eq!(askers.count.load(Ordering::Acquire), 1, "it cannot end before its file system answers");
     server.answer(7);
     wait_for_threads(&askers, 0);
 }
@@ -171,7 +176,7 @@ fn a_thread_ends_with_its_mount() {
 #[test]
 fn threads_are_bounded_those_of_mounts_that_are_gone_included() {
     let server = Arc::new(Server::default());
-    let askers = Askers::new(server.statvfs());
+    let askers = alone(server.statvfs());
     for _ in 0..MOST_THREADS {
         askers.start(c"/hung").unwrap().ask();
     }
