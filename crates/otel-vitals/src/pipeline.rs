@@ -15,6 +15,8 @@ mod otlp;
 #[path = "pipeline/no_otlp.rs"]
 mod otlp;
 mod reader;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod resolver;
 mod self_metrics;
 #[cfg(all(feature = "http", feature = "tls"))]
 mod tls;

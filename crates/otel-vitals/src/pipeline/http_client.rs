@@ -6,13 +6,14 @@ use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
 use super::otlp::{Cause, Link};
+use super::resolver::Resolver;
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
 #[cfg(feature = "tls")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+type Connector = hyper_rustls::HttpsConnector<HttpConnector<Resolver>>;
 #[cfg(not(feature = "tls"))]
-type Connector = HttpConnector;
+type Connector = HttpConnector<Resolver>;
 
 const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
 
@@ -72,8 +73,8 @@ fn connector(config: &OtlpConfig, link: &Link) -> Result<Connector, Error> {
     }
 }
 
-fn plain(config: &OtlpConfig) -> HttpConnector {
-    let mut http = HttpConnector::new();
+fn plain(config: &OtlpConfig) -> HttpConnector<Resolver> {
+    let mut http = HttpConnector::new_with_resolver(Resolver::system());
     http.set_connect_timeout(Some(config.timeout));
     http.set_nodelay(true);
     http

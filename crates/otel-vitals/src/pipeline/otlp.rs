@@ -174,6 +174,8 @@ fn over_http(
 #[cfg(feature = "grpc")]
 mod grpc {
     use super::*;
+    use crate::pipeline::resolver::Resolver;
+    use hyper_util::client::legacy::connect::HttpConnector;
     use opentelemetry_otlp::WithTonicConfig as _;
     use tonic::metadata::MetadataMap;
     use tonic::transport::{Channel, Endpoint};
@@ -201,14 +203,22 @@ mod grpc {
     }
 
     fn channel(config: &OtlpConfig, link: &Link) -> Result<Channel, Error> {
+        // No `timeout`: the pipeline bounds every export itself, and must be the one to notice, see `reconnect`.
         let builder = Endpoint::from(link.endpoint.clone())
             .user_agent(USER_AGENT)
-            .map_err(|error| refused(link, &error))?
-            // No `timeout`: the pipeline bounds every export itself, and must be the one to notice, see `reconnect`.
-            .connect_timeout(config.timeout)
-            .tcp_keepalive(Some(KEEP_ALIVE));
+            .map_err(|error| refused(link, &error))?;
         let builder = if link.is_encrypted() { encrypted(builder, config, link)? } else { builder };
-        Ok(builder.connect_lazy())
+        Ok(builder.connect_with_connector_lazy(connector(config)))
+    }
+
+    /// Connections without TLS, which the endpoint adds where it is configured.
+    fn connector(config: &OtlpConfig) -> HttpConnector<Resolver> {
+        let mut http = HttpConnector::new_with_resolver(Resolver::system());
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(config.timeout));
+        http.set_keepalive(Some(KEEP_ALIVE));
+        http.set_nodelay(true);
+        http
     }
 
     #[cfg(not(feature = "tls"))]
