@@ -1,5 +1,8 @@
 //! Certificates and keys: PEM files that are read before anything starts.
 
+#[cfg(feature = "tls")]
+mod der;
+
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::Path;
@@ -37,8 +40,12 @@ impl OtlpConfig {
 
 impl OtlpConfig {
     pub(super) fn authorities(&self) -> Result<Option<Vec<u8>>, Complaint> {
-        let read = |path| read(path, "otlp.certificate", Content::Certificates);
-        self.certificate.as_deref().map(read).transpose()
+        let Some(path) = self.certificate.as_deref() else { return Ok(None) };
+        const KEY: &str = "otlp.certificate";
+        let pem = read(path, KEY, Content::Certificates)?;
+        #[cfg(feature = "tls")]
+        der::authorities(&pem).map_err(|reason| Content::Certificates.complaint(path, KEY, reason))?;
+        Ok(Some(pem))
     }
 
     pub(super) fn identity(&self) -> Result<Option<Identity>, Complaint> {
@@ -54,22 +61,42 @@ impl OtlpConfig {
             (Some(certificate), None) => Err(alone(CERTIFICATE, certificate, KEY)),
             (None, Some(key)) => Err(alone(KEY, key, CERTIFICATE)),
             (Some(certificate), Some(key)) => {
-                let certificate = read(certificate, CERTIFICATE, Content::Certificates)?;
-                Ok(Some((certificate, read(key, KEY, Content::Key)?)))
+                let pem = read(certificate, CERTIFICATE, Content::Certificates)?;
+                let key_pem = read(key, KEY, Content::Key)?;
+                #[cfg(feature = "tls")]
+                der::identity(&pem, &key_pem).map_err(|fault| match fault {
+                    der::Fault::Chain(reason) => {
+                        Content::Certificates.complaint(certificate, CERTIFICATE, reason)
+                    }
+                    der::Fault::Key(reason) => Content::Key.complaint(key, KEY, reason),
+                    der::Fault::Pair => Complaint {
+                        key: KEY,
+                        found: Found::File {
+                            path: key.to_owned(),
+                            reason: "is the key of another one".to_owned(),
+                        },
+                        expected: format!("the private key of {CERTIFICATE}"),
+                    },
+                })?;
+                Ok(Some((pem, key_pem)))
             }
         }
     }
 }
 
+impl Content {
+    /// Why the file `path`, which `key` names, does not do.
+    fn complaint(self, path: &Path, key: &'static str, reason: String) -> Complaint {
+        let expected = match self {
+            Content::Certificates => "a PEM file with certificates",
+            Content::Key => "a PEM file with a private key",
+        };
+        Complaint::new(key, Found::File { path: path.to_owned(), reason }, expected)
+    }
+}
+
 fn read(path: &Path, key: &'static str, content: Content) -> Result<Vec<u8>, Complaint> {
-    let complaint = |reason: String| Complaint {
-        key,
-        found: Found::File { path: path.to_owned(), reason },
-        expected: match content {
-            Content::Certificates => "a PEM file with certificates".to_owned(),
-            Content::Key => "a PEM file with a private key".to_owned(),
-        },
-    };
+    let complaint = |reason| content.complaint(path, key, reason);
     let pem = file::read(path, MAX_SIZE).map_err(|error| complaint(format!("cannot be read: {error}")))?;
     let outcome = match content {
         Content::Certificates => certificates(&pem),
