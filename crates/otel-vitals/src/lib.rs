@@ -32,8 +32,10 @@
 //!
 //! The `console` exporter (`OTEL_METRICS_EXPORTER=console`) and bringing one's own provider need none of them.
 
+mod brought;
 mod builder;
 mod config;
+mod delta;
 mod error;
 mod pipeline;
 mod resource;

@@ -25,6 +25,7 @@ mod worker;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, InstrumentKind, SdkMeterProvider, Stream};
 use otel_vitals_core::Collection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -59,12 +60,13 @@ pub(crate) fn start(
 
     let (started, outcome) = mpsc::sync_channel(1);
     let stop = Stop::new(control.clone());
-    let (settings, meter_provider) = (config.clone(), provider.clone());
+    let (settings, meter_provider, worker_control) = (config.clone(), provider.clone(), control.clone());
     std::thread::Builder::new()
         .name(THREAD.to_owned())
         .spawn(move || {
             let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
             let _stop = stop;
+            worker_control.is_worker();
             let runtime = match runtime() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(started.send(Err(error))),
@@ -130,6 +132,11 @@ fn deadline(limit: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     let now = Instant::now();
     now.checked_add(limit).unwrap_or_else(|| now + FAR)
+}
+
+/// Logs. A subscriber of the application's that panics must not end the thread that exports.
+fn quietly(log: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(log));
 }
 
 /// What is left of the time until `deadline`.

@@ -1,16 +1,17 @@
 //! The handle that the one call returns.
 
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals_core::{Collection, SourceContext};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::brought::Brought;
 use crate::builder::VitalsBuilder;
-use crate::config::Config;
+use crate::config::{Config, Temporality};
+use crate::delta;
 use crate::error::Error;
 use crate::pipeline::{self, Control};
 use crate::resource;
@@ -18,8 +19,9 @@ use crate::resource;
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// One set of vitals a process: two would report every value twice.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// The process in which vitals run; zero is none. One set a process: two would report every value twice. A child that
+/// was forked has its parent's number here, and is free to start its own.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// The running vitals of this process. Cheap to clone; dropping the last clone exports a last time, as
 /// [`shutdown`](Vitals::shutdown) does.
@@ -50,8 +52,8 @@ struct Inner {
 enum Export {
     /// Our own pipeline.
     Pipeline(Control),
-    /// The application, from the provider that it brought. True while a flush of ours is under way there.
-    Application(Arc<AtomicBool>),
+    /// The application, from the provider that it brought.
+    Application(Brought),
     /// Nobody: switched off.
     Nobody,
 }
@@ -72,16 +74,21 @@ impl Vitals {
         let collection = Collection::default();
         let (provider, export) = match provider {
             _ if config.disabled => (SdkMeterProvider::default(), Export::Nobody),
-            Some(provider) => (provider, Export::Application(Arc::default())),
+            Some(provider) => {
+                let brought = Brought::new(provider.clone(), collection.clone());
+                (provider, Export::Application(brought))
+            }
             None if config.metrics.exporters.is_empty() => (SdkMeterProvider::default(), Export::Nobody),
             None => {
-                let (provider, control) = pipeline::start(&config, resource::build(&config), collection.clone())?;
+                let (provider, control) =
+                    pipeline::start(&config, resource::build(&config), collection.clone())?;
                 opentelemetry::global::set_meter_provider(provider.clone());
                 (provider, Export::Pipeline(control))
             }
         };
         if !matches!(export, Export::Nobody) {
-            register(&provider, &config, collection);
+            let brought = matches!(export, Export::Application(_));
+            register(&provider, &config, collection, brought);
         }
         Ok(Vitals { inner: Arc::new(Inner { config, provider, export, running }) })
     }
@@ -124,13 +131,14 @@ impl Vitals {
     pub fn flush_within(&self, limit: Duration) -> Result<(), Error> {
         match &self.inner.export {
             Export::Pipeline(control) => control.flush(limit),
-            Export::Application(busy) => flush_application(&self.inner.provider, busy, limit),
+            Export::Application(_) if !self.inner.running.is_held() => Err(Error::Stopped),
+            Export::Application(brought) => brought.flush(limit),
             Export::Nobody => Ok(()),
         }
     }
 
     /// Collects and exports a last time, within five seconds, and stops. Later calls report what the first came
-    /// to. A provider that the application brought is flushed and goes on.
+    /// to. A provider that the application brought is flushed and goes on without ours.
     ///
     /// # Errors
     /// [`Error::Export`] and [`Error::Timeout`] when the last export did not arrive.
@@ -157,8 +165,10 @@ impl Inner {
     fn shutdown(&self, limit: Duration) -> Result<(), Error> {
         let outcome = match &self.export {
             Export::Pipeline(control) => control.shutdown(limit),
-            Export::Application(busy) if self.running.is_held() => {
-                flush_application(&self.provider, busy, limit)
+            Export::Application(brought) if self.running.is_held() => {
+                let outcome = brought.flush(limit);
+                brought.close();
+                outcome
             }
             Export::Application(_) | Export::Nobody => Ok(()),
         };
@@ -180,10 +190,12 @@ impl Drop for Inner {
 
 impl Running {
     fn claim() -> Result<Self, Error> {
-        if RUNNING.swap(true, Ordering::AcqRel) {
-            return Err(Error::AlreadyInitialized);
+        let own = std::process::id();
+        let claim = |running| (running != own).then_some(own);
+        match RUNNING.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim) {
+            Ok(_) => Ok(Running { held: AtomicBool::new(true) }),
+            Err(_) => Err(Error::AlreadyInitialized),
         }
-        Ok(Running { held: AtomicBool::new(true) })
     }
 
     fn is_held(&self) -> bool {
@@ -192,7 +204,7 @@ impl Running {
 
     fn release(&self) {
         if self.held.swap(false, Ordering::AcqRel) {
-            RUNNING.store(false, Ordering::Release);
+            RUNNING.store(0, Ordering::Release);
         }
     }
 }
@@ -205,41 +217,16 @@ impl Drop for Running {
 }
 
 /// Declares every group that `config` turns on.
-fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection) {
+fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection, brought: bool) {
     let ours = provider.meter_with_scope(crate::scope());
     let context = SourceContext::new(&ours, config.metrics.freshness).with_collection(collection);
-    let process = provider.meter_with_scope(otel_vitals_runtime::scope());
+    let deltas = config.otlp.temporality == Temporality::Delta && !brought;
+    let meter = |scope, since_start| match provider.meter_with_scope(scope) {
+        meter if deltas => delta::meter(meter, since_start),
+        meter => meter,
+    };
+    let process = meter(otel_vitals_runtime::scope(), true);
     otel_vitals_runtime::register(&process, &context, &config.metrics.process);
-    let host = provider.meter_with_scope(otel_vitals_host::scope());
+    let host = meter(otel_vitals_host::scope(), false);
     otel_vitals_host::register(&host, &context, &config.metrics.host);
-}
-
-/// The SDK's flush waits without limit, so it waits on a thread of its own; one that hangs is never joined by another.
-fn flush_application(
-    provider: &SdkMeterProvider,
-    busy: &Arc<AtomicBool>,
-    limit: Duration,
-) -> Result<(), Error> {
-    const OPERATION: &str = "flush";
-    if busy.swap(true, Ordering::AcqRel) {
-        return Err(Error::Timeout { operation: OPERATION, limit: Duration::ZERO });
-    }
-    let (reply, answer) = mpsc::sync_channel(1);
-    let (provider, done) = (provider.clone(), Arc::clone(busy));
-    let spawned = std::thread::Builder::new().name("otel-vitals-flush".to_owned()).spawn(move || {
-        let outcome = provider.force_flush();
-        done.store(false, Ordering::Release);
-        // Who asked may have stopped waiting.
-        let _ = reply.send(outcome);
-    });
-    if let Err(source) = spawned {
-        busy.store(false, Ordering::Release);
-        return Err(Error::Start { what: "a thread to flush on", source });
-    }
-    match answer.recv_timeout(limit) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(OTelSdkError::AlreadyShutdown)) => Err(Error::Stopped),
-        Ok(Err(error)) => Err(Error::Export { operation: OPERATION, reason: error.to_string() }),
-        Err(_) => Err(Error::Timeout { operation: OPERATION, limit }),
-    }
 }

@@ -1,11 +1,16 @@
 //! Where a batch goes.
 
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::time;
 
 use super::console::Console;
 use super::otlp::Otlp;
+use super::quietly;
 use super::reader::{Failure, Outcome};
 use super::self_metrics::{ExporterMetrics, SelfMetrics};
 use crate::config::{Config, ExporterKind};
@@ -80,9 +85,10 @@ impl Destination {
         match self {
             Destination::Otlp(otlp) => {
                 let limit = limit.min(otlp.timeout());
-                let outcome = time::timeout(limit, otlp.export(batch)).await;
+                let outcome = time::timeout(limit, unpanicked(otlp.export(batch))).await;
                 let outcome = outcome.unwrap_or(Err(Failure::TimedOut(limit)));
-                if let Err(Failure::TimedOut(_)) = outcome {
+                // What failed may be the connection itself, or a certificate that has been renewed since it was made.
+                if outcome.is_err() {
                     otlp.reconnect();
                 }
                 outcome
@@ -99,18 +105,32 @@ impl Destination {
     }
 }
 
+/// What `export` comes to; a panic on its way, in whatever library, is a failure like another.
+async fn unpanicked(export: impl Future<Output = Outcome>) -> Outcome {
+    let mut export = pin!(export);
+    let polled = poll_fn(|context| {
+        let poll = catch_unwind(AssertUnwindSafe(|| export.as_mut().poll(context)));
+        poll.unwrap_or_else(|_| Poll::Ready(Err(Failure::Refused("the exporter panicked".to_owned()))))
+    });
+    polled.await
+}
+
 /// A collector that is away for a night is two lines in the log, not one every interval.
 fn log(destination: &Destination, failing: &mut bool, outcome: &Outcome) {
     match (outcome, *failing) {
         (Err(Failure::Interrupted), _) | (Ok(()), false) | (Err(_), true) => {}
         (Err(failure), false) => {
             *failing = true;
-            tracing::warn!(target: "otel_vitals", endpoint = destination.name(), reason = %failure,
-                "metrics do not arrive; export goes on every interval (logged once until it succeeds)");
+            quietly(|| {
+                tracing::warn!(target: "otel_vitals", endpoint = destination.name(), reason = %failure,
+                    "metrics do not arrive; export goes on every interval (logged once until it succeeds)");
+            });
         }
         (Ok(()), true) => {
             *failing = false;
-            tracing::info!(target: "otel_vitals", endpoint = destination.name(), "metrics arrive again");
+            quietly(|| {
+                tracing::info!(target: "otel_vitals", endpoint = destination.name(), "metrics arrive again");
+            });
         }
     }
 }

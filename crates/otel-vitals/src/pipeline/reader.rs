@@ -5,7 +5,8 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc as requests, watch};
 
@@ -39,6 +40,8 @@ pub(crate) struct Control {
     /// The time by which a shutdown must be over, once one is asked for.
     stop: Arc<watch::Sender<Option<Instant>>>,
     stopped: Arc<Stopped>,
+    /// The thread that exports.
+    worker: Arc<OnceLock<ThreadId>>,
 }
 
 /// The worker's end of [`Control`].
@@ -59,12 +62,17 @@ impl Control {
     pub(super) fn new() -> (Self, Requests) {
         let (flush, flush_requests) = requests::channel(WAITING_FLUSHES);
         let (stop, stop_requests) = watch::channel(None);
-        let control = Control { flush, stop: Arc::new(stop), stopped: Arc::default() };
+        let control =
+            Control { flush, stop: Arc::new(stop), stopped: Arc::default(), worker: Arc::default() };
         (control, Requests { flush: flush_requests, stop: stop_requests })
     }
 
     /// Collects and exports now; returns when that is done or `limit` is over.
     pub(crate) fn flush(&self, limit: Duration) -> Result<(), Error> {
+        if self.worker.get() == Some(&thread::current().id()) {
+            let reason = "a callback cannot wait for the collection that it is part of".to_owned();
+            return Err(Error::Export { operation: FLUSH, reason });
+        }
         let (reply, answer) = mpsc::sync_channel(1);
         match self.flush.try_send(reply) {
             Ok(()) => {}
@@ -83,16 +91,23 @@ impl Control {
     /// Collects and exports a last time and ends the thread; returns when that is done or `limit` is over. Later
     /// calls wait for the first and report what it came to.
     pub(crate) fn shutdown(&self, limit: Duration) -> Result<(), Error> {
-        let deadline = deadline(limit);
+        let mut deadline = deadline(limit);
         self.stop.send_if_modified(|stop| {
             let first = stop.is_none();
-            stop.get_or_insert(deadline);
+            // Once the first has waited in vain, nobody need wait again: not the drop of the provider, for one, which the
+            // SDK does under the lock of the global one.
+            deadline = deadline.min(*stop.get_or_insert(deadline));
             first
         });
         match self.stopped.wait(deadline) {
             Some(outcome) => outcome.map_err(|failure| failure.of(SHUTDOWN)),
             None => Err(Error::Timeout { operation: SHUTDOWN, limit }),
         }
+    }
+
+    /// To be called on the thread that exports.
+    pub(super) fn is_worker(&self) {
+        self.worker.get_or_init(|| thread::current().id());
     }
 
     pub(super) fn stopped(&self, last: Outcome) {

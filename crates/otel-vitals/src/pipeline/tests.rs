@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{Endpoint, Protocol};
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::metrics::{AsyncInstrument, MeterProvider as _};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -185,6 +185,35 @@ fn flushes_of_many_threads_share_exports() {
         }
     });
     assert!(peer.count() <= 32);
+}
+
+#[test]
+fn nobody_waits_again_for_a_shutdown_that_was_waited_for_in_vain() {
+    let peer = Peer::answering(Some("200 OK"));
+    let (provider, control) = started(&config(&peer.url));
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let hang = move |_: &dyn AsyncInstrument<u64>| drop(released.lock().unwrap().recv());
+    provider.meter("test").u64_observable_gauge("hangs").with_callback(hang).build();
+    let error = control.shutdown(Duration::from_millis(100)).unwrap_err();
+    assert!(matches!(error, Error::Timeout { operation: "shutdown", .. }), "{error:?}");
+    let started = Instant::now();
+    drop(provider);
+    assert!(started.elapsed() < Duration::from_secs(4), "the SDK's own five seconds were waited for");
+    drop(release);
+}
+
+#[test]
+fn a_flush_inside_of_a_callback_is_refused() {
+    let peer = Peer::answering(Some("200 OK"));
+    let (provider, control) = started(&config(&peer.url));
+    let (refused, outcome) = mpsc::channel();
+    let inside = control.clone();
+    let flush = move |_: &dyn AsyncInstrument<u64>| drop(refused.send(inside.flush(LONG)));
+    provider.meter("test").u64_observable_gauge("flushes").with_callback(flush).build();
+    control.flush(LONG).unwrap();
+    let error = outcome.recv_timeout(LONG).unwrap().unwrap_err();
+    assert!(error.to_string().contains("callback"), "{error}");
 }
 
 #[test]

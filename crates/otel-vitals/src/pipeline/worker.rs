@@ -13,7 +13,7 @@ use tokio::time::{self, MissedTickBehavior};
 use super::exporter::Exporter;
 use super::reader::{Control, Failure, Outcome, Reader, Requests};
 use super::self_metrics::SelfMetrics;
-use super::{deadline, remaining};
+use super::{deadline, quietly, remaining};
 use crate::config::Config;
 
 pub(super) struct Worker {
@@ -143,6 +143,7 @@ impl Worker {
         self.collection.begin();
         // Our callbacks are guarded; the application's own are not, and the SDK runs them here.
         let collected = catch_unwind(AssertUnwindSafe(|| self.reader.collect(&mut self.batch)));
+        self.collection.end();
         let failure = match collected {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the SDK could not collect: {error}")),
@@ -155,7 +156,9 @@ impl Worker {
         let Some(reason) = failure else { return Ok(()) };
         // After a panic the SDK only says that it cannot collect: the first reason is the one that tells.
         if !failed_before {
-            tracing::error!(target: "otel_vitals", reason, "metrics could not be collected (logged once until they can)");
+            quietly(
+                || tracing::error!(target: "otel_vitals", reason, "metrics could not be collected (logged once until they can)"),
+            );
         }
         Err(Failure::Refused(reason))
     }
