@@ -84,7 +84,7 @@ pub(crate) fn start(
             if started.send(Ok(())).is_ok() {
                 runtime.block_on(worker.run());
             }
-            // A name look-up that hangs must not keep this thread.
+            // Whatever a connection has left behind must not keep this thread.
             runtime.shutdown_background();
         })
         .map_err(|source| Error::Start { what: "the export thread", source })?;
@@ -98,7 +98,7 @@ pub(crate) fn start(
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // Only name look-ups block, and only while there is no connection.
+        // Nothing of ours blocks there; what a library might must not pile up.
         .max_blocking_threads(2)
         .thread_keep_alive(Duration::from_secs(1))
         .thread_name(THREAD)

@@ -193,7 +193,9 @@ fn nobody_waits_again_for_a_shutdown_that_was_waited_for_in_vain() {
     let (provider, control) = started(&config(&peer.url));
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
-    let hang = move |_: &dyn AsyncInstrument<u64>| drop(released.lock().unwrap().recv());
+    let hang = move |_: &dyn AsyncInstrument<u64>| {
+        let _ = released.lock().unwrap().recv();
+    };
     provider.meter("test").u64_observable_gauge("hangs").with_callback(hang).build();
     let error = control.shutdown(Duration::from_millis(100)).unwrap_err();
     assert!(matches!(error, Error::Timeout { operation: "shutdown", .. }), "{error:?}");
