@@ -135,31 +135,23 @@ struct Point {
 }
 
 fn points(metric: &otlp::Metric) -> Vec<Point> {
+    /// The points of a histogram of either kind, whose types have the same fields and nothing else in common.
+    macro_rules! distributions {
+        ($histogram:expr) => {{
+            let points = $histogram.data_points.iter().map(|point| Point {
+                attributes: attributes(&point.attributes),
+                value: distribution(point.count, point.sum),
+                start: point.start_time_unix_nano,
+                end: point.time_unix_nano,
+            });
+            points.collect()
+        }};
+    }
     match &metric.data {
         Some(Data::Gauge(gauge)) => gauge.data_points.iter().filter_map(number).collect(),
         Some(Data::Sum(sum)) => sum.data_points.iter().filter_map(number).collect(),
-        Some(Data::Histogram(histogram)) => {
-            let points = histogram.data_points.iter();
-            points
-                .map(|point| Point {
-                    attributes: attributes(&point.attributes),
-                    value: distribution(point.count, point.sum),
-                    start: point.start_time_unix_nano,
-                    end: point.time_unix_nano,
-                })
-                .collect()
-        }
-        Some(Data::ExponentialHistogram(histogram)) => {
-            let points = histogram.data_points.iter();
-            points
-                .map(|point| Point {
-                    attributes: attributes(&point.attributes),
-                    value: distribution(point.count, point.sum),
-                    start: point.start_time_unix_nano,
-                    end: point.time_unix_nano,
-                })
-                .collect()
-        }
+        Some(Data::Histogram(histogram)) => distributions!(histogram),
+        Some(Data::ExponentialHistogram(histogram)) => distributions!(histogram),
         Some(Data::Summary(_)) | None => Vec::new(),
     }
 }

@@ -5,8 +5,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
-use super::otlp::{Cause, Link};
-use super::resolver::Resolver;
+use super::otlp::{Cause, Link, USER_AGENT};
+use super::resolver::{self, Resolver};
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
@@ -14,8 +14,6 @@ use crate::error::Error;
 type Connector = hyper_rustls::HttpsConnector<HttpConnector<Resolver>>;
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector<Resolver>;
-
-const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
 
 /// Sends OTLP requests with exactly the headers that the configuration names.
 #[derive(Debug)]
@@ -54,7 +52,7 @@ impl HttpClient for Client {
 
 #[cfg(feature = "tls")]
 fn connector(config: &OtlpConfig, link: &Link) -> Result<Connector, Error> {
-    let mut http = plain(config);
+    let mut http = resolver::connector(config.timeout);
     http.enforce_http(false);
     let tls = super::tls::client(config, link)?;
     Ok(hyper_rustls::HttpsConnectorBuilder::new()
@@ -69,13 +67,6 @@ fn connector(config: &OtlpConfig, link: &Link) -> Result<Connector, Error> {
     if link.is_encrypted() {
         Err(Error::Exporter { endpoint: config.url(), reason: super::otlp::NO_TLS.to_owned() })
     } else {
-        Ok(plain(config))
+        Ok(resolver::connector(config.timeout))
     }
-}
-
-fn plain(config: &OtlpConfig) -> HttpConnector<Resolver> {
-    let mut http = HttpConnector::new_with_resolver(Resolver::system());
-    http.set_connect_timeout(Some(config.timeout));
-    http.set_nodelay(true);
-    http
 }

@@ -7,9 +7,12 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::quietly;
 use super::reader::{Failure, Outcome};
 use crate::config::{Compression, OtlpConfig, Protocol};
 use crate::error::Error;
+
+pub(super) const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
 
 /// The exporter and what it takes to build it again.
 pub(super) struct Otlp {
@@ -79,7 +82,9 @@ impl Otlp {
     pub(super) fn reconnect(&mut self) {
         match build(&self.config, &self.link) {
             Ok(exporter) => self.exporter = exporter,
-            Err(error) => tracing::warn!(target: "otel_vitals", %error, "the old connection is kept"),
+            Err(error) => {
+                quietly(|| tracing::warn!(target: "otel_vitals", %error, "the old connection is kept"));
+            }
         }
     }
 
@@ -174,13 +179,12 @@ fn over_http(
 #[cfg(feature = "grpc")]
 mod grpc {
     use super::*;
-    use crate::pipeline::resolver::Resolver;
+    use crate::pipeline::resolver::{self, Resolver};
     use hyper_util::client::legacy::connect::HttpConnector;
     use opentelemetry_otlp::WithTonicConfig as _;
     use tonic::metadata::MetadataMap;
     use tonic::transport::{Channel, Endpoint};
 
-    const USER_AGENT: &str = concat!("otel-vitals/", env!("CARGO_PKG_VERSION"));
     const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
     pub(super) fn build(config: &OtlpConfig, link: &Link) -> Result<MetricExporter, Error> {
@@ -213,11 +217,9 @@ mod grpc {
 
     /// Connections without TLS, which the endpoint adds where it is configured.
     fn connector(config: &OtlpConfig) -> HttpConnector<Resolver> {
-        let mut http = HttpConnector::new_with_resolver(Resolver::system());
+        let mut http = resolver::connector(config.timeout);
         http.enforce_http(false);
-        http.set_connect_timeout(Some(config.timeout));
         http.set_keepalive(Some(KEEP_ALIVE));
-        http.set_nodelay(true);
         http
     }
 

@@ -3,6 +3,7 @@
 //! The resolver of hyper-util asks tokio for the thread, and tokio panics when the system has none to give
 //! (`RLIMIT_NPROC`, `pids.max`). Here that is an error of the one connection, and the next export tries again.
 
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use std::future::Future;
 use std::io;
@@ -10,6 +11,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tower_service::Service;
 
@@ -21,6 +23,14 @@ const LIMIT: usize = 2;
 
 type Addresses = std::vec::IntoIter<SocketAddr>;
 type Answer = io::Result<Addresses>;
+
+/// What both transports connect with: names are looked up here, and a connection that is not made within `timeout` fails.
+pub(super) fn connector(timeout: Duration) -> HttpConnector<Resolver> {
+    let mut http = HttpConnector::new_with_resolver(Resolver::system());
+    http.set_connect_timeout(Some(timeout));
+    http.set_nodelay(true);
+    http
+}
 
 /// Finds the addresses of a host. An address needs no look-up: the connector knows it when it sees one.
 #[derive(Clone, Debug)]

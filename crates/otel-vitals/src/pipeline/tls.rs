@@ -3,9 +3,10 @@
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use super::otlp::{Link, Roots};
+use super::quietly;
 use crate::config::OtlpConfig;
 use crate::error::Error;
 
@@ -48,8 +49,14 @@ fn trusted(config: &OtlpConfig, system: Roots) -> Result<RootCertStore, Error> {
             // Single roots that cannot be parsed are common on old machines; the others still count.
             let (usable, _) = roots.add_parsable_certificates(found.certs);
             if usable == 0 {
-                tracing::warn!(target: "otel_vitals", errors = ?found.errors,
-                    "the system has no certificate authority: no https endpoint can be trusted");
+                // Every connection that is made anew comes by here.
+                static TOLD: Once = Once::new();
+                TOLD.call_once(|| {
+                    quietly(|| {
+                        tracing::warn!(target: "otel_vitals", errors = ?found.errors,
+                            "the system has no certificate authority: no https endpoint can be trusted");
+                    });
+                });
             }
         }
     }
