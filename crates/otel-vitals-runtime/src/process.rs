@@ -2,6 +2,7 @@
 
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod linux;
+mod memory;
 #[cfg(any(not(target_os = "linux"), otel_vitals_portable))]
 mod portable;
 #[cfg(unix)]

@@ -20,6 +20,9 @@ use std::time::{Duration, SystemTime};
 use sysinfo::{MemoryRefreshKind, Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::ProcessOptions;
+use crate::process::memory::{self, Memory};
+
+const USAGE: &str = "The amount of physical memory in use.";
 
 /// Whether sysinfo's disk bytes are that. Linux is here to be tested.
 const DISK_BYTES: bool = cfg!(any(target_os = "macos", target_os = "linux"));
@@ -27,12 +30,7 @@ const DISK_BYTES: bool = cfg!(any(target_os = "macos", target_os = "linux"));
 /// What sysinfo says.
 #[derive(Debug, Default, PartialEq)]
 struct Reading {
-    /// Physical memory that the process holds (By).
-    usage: Option<u64>,
-    /// Address space that is mapped (By).
-    mapped: Option<u64>,
-    /// Share of the machine's physical memory (1).
-    utilization: Option<f64>,
+    memory: Memory,
     /// Bytes read from and written to disks since the start of the process.
     disk: [Option<u64>; 2],
     /// Open file descriptors; on Windows, handles.
@@ -50,9 +48,12 @@ impl otel_vitals_core::Reading for Reading {
 /// sysinfo has no absent value: it says 0 for a size that it does not know, and no process has one.
 fn read(process: &Process, total_memory: Option<u64>, reading: &mut Reading) {
     let known = |value: u64| Some(value).filter(|value| *value > 0);
-    reading.usage = known(process.memory());
-    reading.mapped = known(process.virtual_memory());
-    reading.utilization = reading.usage.zip(total_memory).map(|(usage, total)| usage as f64 / total as f64);
+    let usage = known(process.memory());
+    reading.memory = Memory {
+        usage,
+        mapped: known(process.virtual_memory()),
+        utilization: usage.zip(total_memory).map(|(usage, total)| usage as f64 / total as f64),
+    };
     if DISK_BYTES {
         let disk = process.disk_usage();
         reading.disk = [Some(disk.total_read_bytes), Some(disk.total_written_bytes)];
@@ -68,7 +69,7 @@ fn less_the_listing(open: u64) -> u64 {
 
 pub(super) fn register(meter: &Meter, context: &SourceContext, options: &ProcessOptions) {
     let source = context.source("process.sysinfo", Reading::default(), reader(options));
-    memory(meter, &source, options);
+    memory::declare(meter, &source, options, USAGE, |reading| &reading.memory);
     if DISK_BYTES {
         disk(meter, &source);
     }
@@ -123,41 +124,6 @@ fn unavailable(expected: &'static str, found: &dyn std::fmt::Display) -> ReadErr
     ReadError::Unavailable { expected, found: found.to_string() }
 }
 
-fn memory(meter: &Meter, source: &Source<Reading>, options: &ProcessOptions) {
-    meter
-        .i64_observable_up_down_counter("process.memory.usage")
-        .with_unit("By")
-        .with_description("The amount of physical memory in use.")
-        .with_callback(source.observe(|reading, instrument| {
-            if let Some(usage) = reading.usage {
-                instrument.observe(signed(usage), &[]);
-            }
-        }))
-        .build();
-    meter
-        .i64_observable_up_down_counter("process.memory.virtual")
-        .with_unit("By")
-        .with_description("The amount of committed virtual memory.")
-        .with_callback(source.observe(|reading, instrument| {
-            if let Some(mapped) = reading.mapped {
-                instrument.observe(signed(mapped), &[]);
-            }
-        }))
-        .build();
-    if options.memory_utilization {
-        meter
-            .f64_observable_gauge("process.memory.utilization")
-            .with_unit("1")
-            .with_description("Percentage of total physical memory that is used by the process.")
-            .with_callback(source.observe(|reading, instrument| {
-                if let Some(utilization) = reading.utilization {
-                    instrument.observe(utilization, &[]);
-                }
-            }))
-            .build();
-    }
-}
-
 fn disk(meter: &Meter, source: &Source<Reading>) {
     let directions = ["read", "write"].map(|direction| [KeyValue::new("disk.io.direction", direction)]);
     meter
@@ -206,9 +172,9 @@ mod tests {
         let mut next = reader(&options);
         let mut reading = Reading::default();
         next(&mut reading).unwrap();
-        let (usage, mapped) = (reading.usage.unwrap(), reading.mapped.unwrap());
+        let (usage, mapped) = (reading.memory.usage.unwrap(), reading.memory.mapped.unwrap());
         assert!(100_000 < usage && usage < mapped, "{usage} {mapped}");
-        let utilization = reading.utilization.unwrap();
+        let utilization = reading.memory.utilization.unwrap();
         assert!(0.0 < utilization && utilization < 1.0, "{utilization}");
         assert!(reading.open.unwrap() >= 3);
         assert!(reading.uptime.unwrap() < 86_400);

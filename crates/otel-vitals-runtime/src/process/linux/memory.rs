@@ -11,27 +11,13 @@
 
 use opentelemetry::metrics::Meter;
 use otel_vitals_core::scan::{self, Faults};
-use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, clock, signed};
+use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, clock};
 
 use super::proc_files::ProcFiles;
 use crate::ProcessOptions;
+use crate::process::memory::{self, Memory as Reading};
 
-/// What `/proc/self/statm` says.
-#[derive(Debug, Default, PartialEq)]
-struct Reading {
-    /// Physical memory that the process holds (By).
-    usage: Option<u64>,
-    /// Address space that is mapped (By).
-    mapped: Option<u64>,
-    /// Share of the machine's physical memory (1).
-    utilization: Option<f64>,
-}
-
-impl otel_vitals_core::Reading for Reading {
-    fn clear(&mut self) {
-        *self = Reading::default();
-    }
-}
+const USAGE: &str = "The amount of physical memory in use, to some dozens of pages per CPU.";
 
 fn read(bytes: &[u8], page_size: u64, reading: &mut Reading) -> Result<(), Malformed> {
     let mut fields = scan::fields(scan::trim(bytes));
@@ -57,38 +43,7 @@ fn read_total(bytes: &[u8]) -> Result<u64, Malformed> {
 
 pub(super) fn register(meter: &Meter, context: &SourceContext, options: &ProcessOptions, files: &ProcFiles) {
     let source = context.source("process.memory", Reading::default(), reader(options, files));
-    meter
-        .i64_observable_up_down_counter("process.memory.usage")
-        .with_unit("By")
-        .with_description("The amount of physical memory in use, to some dozens of pages per CPU.")
-        .with_callback(source.observe(|reading, instrument| {
-            if let Some(usage) = reading.usage {
-                instrument.observe(signed(usage), &[]);
-            }
-        }))
-        .build();
-    meter
-        .i64_observable_up_down_counter("process.memory.virtual")
-        .with_unit("By")
-        .with_description("The amount of committed virtual memory.")
-        .with_callback(source.observe(|reading, instrument| {
-            if let Some(mapped) = reading.mapped {
-                instrument.observe(signed(mapped), &[]);
-            }
-        }))
-        .build();
-    if options.memory_utilization {
-        meter
-            .f64_observable_gauge("process.memory.utilization")
-            .with_unit("1")
-            .with_description("Percentage of total physical memory that is used by the process.")
-            .with_callback(source.observe(|reading, instrument| {
-                if let Some(utilization) = reading.utilization {
-                    instrument.observe(utilization, &[]);
-                }
-            }))
-            .build();
-    }
+    memory::declare(meter, &source, options, USAGE, |reading| reading);
 }
 
 fn reader(
