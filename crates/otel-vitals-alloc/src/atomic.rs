@@ -1,0 +1,21 @@
+//! The atomics that are modelled: loom's where it tries every order of their accesses, else the standard library's.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+
+pub(crate) use std::sync::atomic::Ordering;
+
+/// A function that is `const`, but for loom, which counts the atomics that it makes.
+macro_rules! const_unless_loom {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident() -> $type:ty $body:block) => {
+        #[cfg(not(loom))]
+        $(#[$attribute])*
+        $visibility const fn $name() -> $type $body
+        #[cfg(loom)]
+        $(#[$attribute])*
+        $visibility fn $name() -> $type $body
+    };
+}
+pub(crate) use const_unless_loom;

@@ -1,0 +1,91 @@
+//! The wrapper.
+
+mod sys;
+
+use std::alloc::{Layout, System};
+use std::any::TypeId;
+
+use crate::introspect::{self, Introspect, Introspection};
+use crate::thread;
+
+/// A global allocator that counts what it passes on to another.
+///
+/// ```
+/// use otel_vitals_alloc::Counting;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: Counting = Counting::system();
+/// ```
+///
+/// Any allocator can be behind it, each method of which is called as it is here, so that what the inner allocator does
+/// well (growing in place, zeroed pages) it still does:
+///
+/// ```ignore
+/// #[global_allocator]
+/// static ALLOCATOR: Counting<Jemalloc> = Counting::new(Jemalloc);
+/// ```
+///
+/// [`counts`](crate::counts) tells what has been counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counting<A = System> {
+    inner: A,
+    introspection: Option<&'static Introspection>,
+}
+
+impl Counting {
+    /// Counts what the system's allocator is asked for: malloc of the C library, on Unix.
+    #[must_use]
+    pub const fn system() -> Self {
+        Counting::new(System)
+    }
+}
+
+impl<A> Counting<A> {
+    /// Counts what `inner` is asked for.
+    ///
+    /// What [`allocator`](crate::allocator) tells of it is known of [`System`], of jemalloc and mimalloc with the
+    /// features of those names; see [`introspected`](Counting::introspected) for others.
+    #[must_use]
+    pub const fn new(inner: A) -> Self {
+        Counting { inner, introspection: None }
+    }
+
+    /// Counts what `inner` is asked for, which tells what it holds by its own [`Introspect`].
+    #[must_use]
+    pub const fn introspected(inner: A) -> Self
+    where
+        A: Introspect,
+    {
+        Counting { inner, introspection: Some(const { &Introspection::of::<A>() }) }
+    }
+
+    /// The allocator behind it.
+    #[must_use]
+    pub const fn inner(&self) -> &A {
+        &self.inner
+    }
+}
+
+/// What comes once in the life of a thread, and what is asked for once in a while. The caller has allocated or will
+/// free: this counts, and is not in the way of those who could count at once.
+impl<A: 'static> Counting<A> {
+    #[cold]
+    #[inline(never)]
+    fn allocated(&self, block: *mut u8, layout: Layout) -> *mut u8 {
+        self.tell();
+        thread::allocated(layout.size());
+        block
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reallocated(&self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+        self.tell();
+        thread::reallocated(old, new);
+        block
+    }
+
+    fn tell(&self) {
+        introspect::install(self.introspection.unwrap_or_else(|| introspect::known(TypeId::of::<A>())));
+    }
+}

@@ -1,0 +1,91 @@
+//! What the compiler calls.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout};
+
+use super::Counting;
+use crate::thread;
+
+/// What every allocator aligns to without being asked, on the machines where the standard library says so.
+const ALIGNED_ANYWAY: usize = if cfg!(target_pointer_width = "64") { 16 } else { 8 };
+
+// SAFETY: every call goes to the inner allocator with the arguments it came with, and what that returns is returned.
+// Counting allocates nothing from a global allocator, does not unwind, and touches no block.
+unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // The system's allocator makes the same distinction: here, the compiler sees that once is enough, and that what
+        // follows needs no more of the stack than a return address and the size.
+        if layout.align() > ALIGNED_ANYWAY {
+            // SAFETY: the caller keeps the conditions of this method, which are the same.
+            return unsafe { self.alloc_aligned(layout) };
+        }
+        if layout.align() > layout.size() {
+            // SAFETY: as above.
+            return unsafe { self.alloc_aligned(layout) };
+        }
+        // SAFETY: as above.
+        let block = unsafe { self.inner.alloc(layout) };
+        if block.is_null() || thread::own().allocated(layout.size()) {
+            return block;
+        }
+        self.allocated(block, layout)
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        let block = unsafe { self.inner.alloc_zeroed(layout) };
+        if block.is_null() || thread::own().allocated(layout.size()) {
+            return block;
+        }
+        self.allocated(block, layout)
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        let block = unsafe { self.inner.realloc(block, layout, size) };
+        if block.is_null() || thread::own().reallocated(layout.size(), size) {
+            return block;
+        }
+        self.reallocated(block, layout.size(), size)
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if thread::own().freed(layout.size()) {
+            // SAFETY: as above.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: as above.
+        unsafe { self.dealloc_first(block, layout) }
+    }
+}
+
+impl<A: GlobalAlloc + 'static> Counting<A> {
+    /// # Safety
+    /// That of [`GlobalAlloc::alloc`].
+    #[inline(never)]
+    unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the conditions of the method, which are the same.
+        let block = unsafe { self.inner.alloc(layout) };
+        if block.is_null() || thread::own().allocated(layout.size()) {
+            return block;
+        }
+        self.allocated(block, layout)
+    }
+
+    /// Frees a block on a thread that has not counted before.
+    ///
+    /// # Safety
+    /// That of [`GlobalAlloc::dealloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_first(&self, block: *mut u8, layout: Layout) {
+        self.tell();
+        thread::freed(layout.size());
+        // SAFETY: the caller keeps the conditions of the method, which are the same.
+        unsafe { self.inner.dealloc(block, layout) }
+    }
+}

@@ -1,0 +1,220 @@
+//! What one thread has counted.
+
+use crate::atomic::{AtomicU32, AtomicU64, Ordering, Ordering::*, const_unless_loom};
+use crate::counts::Counts;
+#[cfg(feature = "size-classes")]
+use crate::size_class::{ByClass, Class};
+
+/// The counters of one thread at a time.
+///
+/// The thread that holds a shard is its only writer, so that it counts with a load, an addition and a store: no lock
+/// prefix, and on x86-64 one instruction. Shards are never freed and go from one thread to the next with what they
+/// have counted, so that no total ever goes back.
+///
+/// What was allocated is stored before the block is handed out and what was freed with `Release`: a reader that sees
+/// (`Acquire`) a free also sees the allocation that it ends, whichever thread made that. Readers load all that was freed
+/// first, and so never see more freed than allocated.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Shard {
+    /// Bytes allocated at which the slow path takes over, which is how one comparison answers two questions: zero
+    /// where the shard is nobody's, and, once allocations are sampled, where the next sample is due; else never.
+    limit: AtomicU64,
+    allocated: AtomicU64,
+    freed: AtomicU64,
+    reallocations: AtomicU64,
+    objects: Objects,
+    /// The generation of the thread that holds the shard; zero when nobody does.
+    pub(crate) holder: AtomicU32,
+    /// The next free shard, where this one is free.
+    pub(crate) next: AtomicU32,
+    /// Where this shard is among all.
+    pub(crate) index: AtomicU32,
+    /// Bytes of the holder's stack.
+    pub(crate) stack: AtomicU64,
+}
+
+/// How many blocks were allocated and freed: by class where classes are counted, because their sums are the totals.
+#[derive(Debug)]
+#[repr(C)]
+struct Objects {
+    #[cfg(feature = "size-classes")]
+    allocations: ByClass<AtomicU64>,
+    #[cfg(feature = "size-classes")]
+    deallocations: ByClass<AtomicU64>,
+    #[cfg(not(feature = "size-classes"))]
+    allocations: AtomicU64,
+    #[cfg(not(feature = "size-classes"))]
+    deallocations: AtomicU64,
+}
+
+/// A limit that is never reached.
+const NEVER: u64 = u64::MAX;
+
+impl Shard {
+    const_unless_loom! {
+    /// A shard that is nobody's.
+    pub(crate) fn new() -> Shard {
+        Shard {
+            limit: AtomicU64::new(0),
+            allocated: AtomicU64::new(0),
+            freed: AtomicU64::new(0),
+            reallocations: AtomicU64::new(0),
+            objects: Objects::new(),
+            holder: AtomicU32::new(0),
+            next: AtomicU32::new(0),
+            index: AtomicU32::new(0),
+            stack: AtomicU64::new(0),
+        }
+    }
+    }
+
+    /// Whether the calling thread, which holds this shard, has counted an allocation of `size` bytes here. If not, the
+    /// shard is nobody's.
+    #[inline(always)]
+    pub(crate) fn allocated(&self, size: usize) -> bool {
+        let total = self.allocated.load(Relaxed).wrapping_add(size as u64);
+        if total >= self.limit.load(Relaxed) {
+            return false;
+        }
+        self.allocated.store(total, Relaxed);
+        add(self.objects.allocations(size), 1, Relaxed);
+        true
+    }
+
+    /// The same of a block that is freed.
+    #[inline(always)]
+    pub(crate) fn freed(&self, size: usize) -> bool {
+        if self.limit.load(Relaxed) == 0 {
+            return false;
+        }
+        add(&self.freed, size as u64, Release);
+        add(self.objects.deallocations(size), 1, Release);
+        true
+    }
+
+    /// The same of a block of `old` bytes that has become one of `new`.
+    #[inline(always)]
+    pub(crate) fn reallocated(&self, old: usize, new: usize) -> bool {
+        if !self.allocated(new) {
+            return false;
+        }
+        add(&self.freed, old as u64, Release);
+        add(self.objects.deallocations(old), 1, Release);
+        add(&self.reallocations, 1, Release);
+        true
+    }
+
+    /// Opens the shard for the thread that holds it.
+    #[cfg_attr(
+        any(not(unix), otel_vitals_portable),
+        expect(dead_code, reason = "there, no thread holds one")
+    )]
+    pub(crate) fn open(&self) {
+        self.limit.store(NEVER, Relaxed);
+    }
+
+    /// Counts an allocation on a shard that many threads write.
+    pub(crate) fn allocated_by_many(&self, size: usize) {
+        self.allocated.fetch_add(size as u64, Relaxed);
+        self.objects.allocations(size).fetch_add(1, Relaxed);
+    }
+
+    /// Counts what is freed on a shard that many threads write.
+    pub(crate) fn freed_by_many(&self, size: usize) {
+        self.freed.fetch_add(size as u64, Release);
+        self.objects.deallocations(size).fetch_add(1, Release);
+    }
+
+    /// Counts a reallocation on a shard that many threads write.
+    pub(crate) fn reallocated_by_many(&self, old: usize, new: usize) {
+        self.allocated_by_many(new);
+        self.freed_by_many(old);
+        self.reallocations.fetch_add(1, Release);
+    }
+}
+
+/// Reading, from any thread.
+impl Shard {
+    /// Adds to `counts` what was freed. To be called for every shard before [`read_allocated`](Shard::read_allocated)
+    /// is for any.
+    pub(crate) fn read_freed(&self, counts: &mut Counts) {
+        counts.freed = counts.freed.wrapping_add(self.freed.load(Acquire));
+        counts.reallocations += self.reallocations.load(Acquire);
+        self.objects.read_deallocations(counts);
+    }
+
+    /// Adds to `counts` what was allocated.
+    pub(crate) fn read_allocated(&self, counts: &mut Counts) {
+        counts.allocated = counts.allocated.wrapping_add(self.allocated.load(Relaxed));
+        self.objects.read_allocations(counts);
+    }
+}
+
+#[cfg(feature = "size-classes")]
+impl Objects {
+    const_unless_loom! {
+        fn new() -> Objects {
+            Objects { allocations: ByClass::zero(), deallocations: ByClass::zero() }
+        }
+    }
+
+    #[inline(always)]
+    fn allocations(&self, size: usize) -> &AtomicU64 {
+        self.allocations.of(Class::of(size))
+    }
+
+    #[inline(always)]
+    fn deallocations(&self, size: usize) -> &AtomicU64 {
+        self.deallocations.of(Class::of(size))
+    }
+
+    fn read_deallocations(&self, counts: &mut Counts) {
+        for (counter, class) in self.deallocations.iter().zip(counts.classes.iter_mut()) {
+            let count = counter.load(Acquire);
+            class.deallocations += count;
+            counts.deallocations += count;
+        }
+    }
+
+    fn read_allocations(&self, counts: &mut Counts) {
+        for (counter, class) in self.allocations.iter().zip(counts.classes.iter_mut()) {
+            let count = counter.load(Relaxed);
+            class.allocations += count;
+            counts.allocations += count;
+        }
+    }
+}
+
+#[cfg(not(feature = "size-classes"))]
+impl Objects {
+    const_unless_loom! {
+        fn new() -> Objects {
+            Objects { allocations: AtomicU64::new(0), deallocations: AtomicU64::new(0) }
+        }
+    }
+
+    #[inline(always)]
+    fn allocations(&self, _size: usize) -> &AtomicU64 {
+        &self.allocations
+    }
+
+    #[inline(always)]
+    fn deallocations(&self, _size: usize) -> &AtomicU64 {
+        &self.deallocations
+    }
+
+    fn read_deallocations(&self, counts: &mut Counts) {
+        counts.deallocations += self.deallocations.load(Acquire);
+    }
+
+    fn read_allocations(&self, counts: &mut Counts) {
+        counts.allocations += self.allocations.load(Relaxed);
+    }
+}
+
+/// Adds to a counter that the calling thread alone writes.
+#[inline(always)]
+fn add(counter: &AtomicU64, more: u64, order: Ordering) {
+    counter.store(counter.load(Relaxed).wrapping_add(more), order);
+}
