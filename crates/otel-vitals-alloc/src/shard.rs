@@ -69,20 +69,26 @@ impl Shard {
     }
     }
 
-    /// Whether the calling thread, which holds this shard, has counted an allocation of `size` bytes here. If not, the
-    /// shard is nobody's.
+    /// Whether the calling thread has counted an allocation of `size` bytes here. If not, either it does not hold the
+    /// shard, or the limit is reached, and bytes are counted but the object is not.
+    ///
+    /// What is added to the bytes of a shard that is nobody's is never read.
     #[inline(always)]
     pub(crate) fn allocated(&self, size: usize) -> bool {
-        let total = self.allocated.load(Relaxed).wrapping_add(size as u64);
-        if total >= self.limit.load(Relaxed) {
+        add(&self.allocated, size as u64, Relaxed);
+        if self.allocated.load(Relaxed) >= self.limit.load(Relaxed) {
             return false;
         }
-        self.allocated.store(total, Relaxed);
         add(self.objects.allocations(size), 1, Relaxed);
         true
     }
 
-    /// The same of a block that is freed.
+    /// Counts the object of an allocation with which the limit was reached.
+    pub(crate) fn allocated_at_limit(&self, size: usize) {
+        add(self.objects.allocations(size), 1, Relaxed);
+    }
+
+    /// Whether the calling thread, which then holds this shard, has counted here that `size` bytes are freed.
     #[inline(always)]
     pub(crate) fn freed(&self, size: usize) -> bool {
         if self.limit.load(Relaxed) == 0 {
@@ -93,16 +99,22 @@ impl Shard {
         true
     }
 
-    /// The same of a block of `old` bytes that has become one of `new`.
+    /// As [`allocated`](Shard::allocated), of a block of `old` bytes that has become one of `new`.
     #[inline(always)]
     pub(crate) fn reallocated(&self, old: usize, new: usize) -> bool {
         if !self.allocated(new) {
             return false;
         }
+        self.reallocated_from(old);
+        true
+    }
+
+    /// Counts what became of the `old` bytes of a block whose new bytes are counted.
+    #[inline(always)]
+    pub(crate) fn reallocated_from(&self, old: usize) {
         add(&self.freed, old as u64, Release);
         add(self.objects.deallocations(old), 1, Release);
         add(&self.reallocations, 1, Release);
-        true
     }
 
     /// Opens the shard for the thread that holds it.

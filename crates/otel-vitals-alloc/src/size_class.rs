@@ -53,7 +53,7 @@ impl Class {
         } else {
             // Allocators take long for these: let the others fall through.
             cold_path();
-            size.div_ceil(COARSE_STEP).saturating_add(OFFSET).min(STEPS - 1)
+            size.min(LARGEST + 1).div_ceil(COARSE_STEP) + OFFSET
         };
         #[expect(clippy::indexing_slicing, reason = "both branches end before the last step")]
         CLASS_OF_STEP[step]

@@ -28,28 +28,46 @@ pub(crate) fn is_installed() -> bool {
     USED.load(Relaxed)
 }
 
-/// Counts an allocation on a thread that could not on its own shard.
+/// Counts an allocation that the calling thread could not count at once.
 pub(crate) fn allocated(size: usize) {
-    if !lease().is_some_and(|own| own.allocated(size)) {
-        shared().allocated_by_many(size);
+    match lease() {
+        Lease::Held(own) => own.allocated_at_limit(size),
+        Lease::New(own) if own.allocated(size) => {}
+        Lease::New(_) | Lease::None => shared().allocated_by_many(size),
     }
 }
 
-/// Counts what is freed on a thread that could not on its own shard.
+/// Counts what is freed and the calling thread could not count at once.
 pub(crate) fn freed(size: usize) {
-    if !lease().is_some_and(|own| own.freed(size)) {
-        shared().freed_by_many(size);
+    match lease() {
+        Lease::Held(own) | Lease::New(own) if own.freed(size) => {}
+        _ => shared().freed_by_many(size),
     }
 }
 
-/// Counts a reallocation on a thread that could not on its own shard.
+/// Counts a reallocation that the calling thread could not count at once.
 pub(crate) fn reallocated(old: usize, new: usize) {
-    if !lease().is_some_and(|own| own.reallocated(old, new)) {
-        shared().reallocated_by_many(old, new);
+    match lease() {
+        Lease::Held(own) => {
+            own.allocated_at_limit(new);
+            own.reallocated_from(old);
+        }
+        Lease::New(own) if own.reallocated(old, new) => {}
+        Lease::New(_) | Lease::None => shared().reallocated_by_many(old, new),
     }
 }
 
-fn lease() -> Option<&'static Shard> {
+/// What the calling thread counts on.
+enum Lease {
+    /// The shard that it has held before.
+    Held(&'static Shard),
+    /// The shard that it holds from now on.
+    New(&'static Shard),
+    /// None of its own, for now or for good.
+    None,
+}
+
+fn lease() -> Lease {
     USED.store(true, Relaxed);
     leases::lease()
 }

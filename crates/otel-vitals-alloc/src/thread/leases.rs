@@ -9,7 +9,7 @@ mod sys;
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::NOBODYS;
+use super::{Lease, NOBODYS};
 use crate::registry::REGISTRY;
 use crate::shard::Shard;
 
@@ -38,13 +38,16 @@ pub(crate) fn own() -> &'static Shard {
     OWN.get()
 }
 
-/// The calling thread's own shard, from now on; none when it cannot have one, or not any more.
-pub(super) fn lease() -> Option<&'static Shard> {
+/// The calling thread's shard, which it gets if it has not had one.
+pub(super) fn lease() -> Lease {
     match PHASE.get() {
-        Phase::Holds { .. } => return Some(own()),
-        Phase::Shares => return None,
-        Phase::New => {}
+        Phase::Holds { .. } => Lease::Held(own()),
+        Phase::Shares => Lease::None,
+        Phase::New => begin().map_or(Lease::None, Lease::New),
     }
+}
+
+fn begin() -> Option<&'static Shard> {
     // Where setting the hook allocates, that is counted on a shared shard.
     PHASE.set(Phase::Shares);
     if !sys::at_exit() {

@@ -1,6 +1,6 @@
 //! Where no hook tells the end of a thread, all share.
 
-use super::NOBODYS;
+use super::{Lease, NOBODYS};
 use crate::shard::Shard;
 
 #[inline(always)]
@@ -8,6 +8,6 @@ pub(crate) fn own() -> &'static Shard {
     &NOBODYS
 }
 
-pub(super) fn lease() -> Option<&'static Shard> {
-    None
+pub(super) fn lease() -> Lease {
+    Lease::None
 }
