@@ -23,6 +23,8 @@ mod counts;
 mod free_list;
 #[cfg(not(loom))]
 mod introspect;
+#[cfg(all(loom, test))]
+mod model;
 #[cfg(not(loom))]
 mod registry;
 mod shard;
