@@ -49,12 +49,12 @@ fn is_aligned(block: &Block, layout: Layout) -> bool {
     block.bytes().as_ptr().addr().is_multiple_of(layout.align())
 }
 
-/// Four threads, each of which has allocated `each` bytes in blocks of every one of `sizes` by turns, and holds them
-/// while `held` is called; when `freed` is, they have freed them and still live.
+/// Four threads, each of which has allocated `each` bytes in blocks, as much in blocks of every one of `sizes`, and holds
+/// them while `held` is called; when `freed` is, they have freed them and still live. On return they are gone.
 pub(crate) fn held_by_four_threads(each: usize, sizes: &[usize], held: impl FnOnce(), freed: impl FnOnce()) {
     let meet = Barrier::new(5);
     thread::scope(|scope| {
-        for _ in 0..4 {
+        let threads: [_; 4] = std::array::from_fn(|_| {
             scope.spawn(|| {
                 let blocks: Vec<_> = sizes.iter().map(|size| of_size(*size, each / sizes.len())).collect();
                 meet.wait();
@@ -62,14 +62,16 @@ pub(crate) fn held_by_four_threads(each: usize, sizes: &[usize], held: impl FnOn
                 drop(blocks);
                 meet.wait();
                 meet.wait();
-            });
-        }
+            })
+        });
         meet.wait();
         held();
         meet.wait();
         meet.wait();
         freed();
         meet.wait();
+        // The scope by itself would not wait for what threads free at their very end.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
