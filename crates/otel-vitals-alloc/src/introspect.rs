@@ -14,8 +14,8 @@ use std::fmt;
 /// An allocator that tells what it holds.
 ///
 /// Implemented for [`System`], and with the features `jemalloc` and `mimalloc` for `tikv_jemallocator::Jemalloc` and
-/// `mimalloc::MiMalloc`. Implement it for another allocator and wrap that with
-/// [`Counting::introspected`](crate::Counting::introspected).
+/// `mimalloc::MiMalloc`; there it is said what each tells and what it cannot tell apart. Implement it for another
+/// allocator and wrap that with [`Counting::introspected`](crate::Counting::introspected).
 ///
 /// ```
 /// use otel_vitals_alloc::{Introspect, Memory, Untold};

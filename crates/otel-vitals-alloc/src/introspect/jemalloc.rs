@@ -254,6 +254,13 @@ mod tests {
         assert_eq!(taken, 1);
     }
 
+    #[test]
+    fn a_name_that_jemalloc_does_not_know_is_untold() {
+        let error = b"stats.never_told\0".name().mib::<[usize; 2]>().map(|_| ()).map_err(untold).unwrap_err();
+        assert_eq!(error.expected(), "jemalloc's statistics");
+        assert!(error.found().contains("unknown"), "{error}");
+    }
+
     proptest! {
         #[test]
         fn parts_sum_up_whatever_is_told(
