@@ -18,13 +18,24 @@ use crate::thread;
 /// ```
 ///
 /// Any allocator can be behind it, each method of which is called as it is here, so that what the inner allocator does
-/// well (growing in place, zeroed pages) it still does:
+/// well (growing in place, zeroed pages) it still does.
 ///
-/// ```ignore
-/// #[global_allocator]
-/// static ALLOCATOR: Counting<Jemalloc> = Counting::new(Jemalloc);
-/// ```
-///
+#[cfg_attr(
+    feature = "jemalloc",
+    doc = r#"
+```
+use otel_vitals_alloc::Counting;
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Counting<Jemalloc> = Counting::new(Jemalloc);
+
+fn main() {
+    assert_eq!(otel_vitals_alloc::allocator().unwrap().name(), "jemalloc");
+}
+```
+"#
+)]
 /// [`counts`](crate::counts) tells what has been counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counting<A = System> {

@@ -1,5 +1,9 @@
 //! What is behind the wrapper, and what that holds.
 
+#[cfg(feature = "jemalloc")]
+mod jemalloc;
+#[cfg(feature = "mimalloc")]
+mod mimalloc;
 mod sys;
 mod system;
 
@@ -10,8 +14,8 @@ use std::fmt;
 /// An allocator that tells what it holds.
 ///
 /// Implemented for [`System`], and with the features `jemalloc` and `mimalloc` for `tikv_jemallocator::Jemalloc` and
-/// `mimalloc::MiMalloc`. Implement it for another allocator and wrap that with
-/// [`Counting::introspected`](crate::Counting::introspected).
+/// `mimalloc::MiMalloc`; there it is said what each tells and what it cannot tell apart. Implement it for another
+/// allocator and wrap that with [`Counting::introspected`](crate::Counting::introspected).
 ///
 /// ```
 /// use otel_vitals_alloc::{Introspect, Memory, Untold};
@@ -156,6 +160,14 @@ pub(crate) fn install(introspection: &'static Introspection) {
 pub(crate) fn known(allocator: TypeId) -> &'static Introspection {
     if allocator == TypeId::of::<System>() {
         return const { &Introspection::of::<System>() };
+    }
+    #[cfg(feature = "jemalloc")]
+    if allocator == TypeId::of::<tikv_jemallocator::Jemalloc>() {
+        return const { &Introspection::of::<tikv_jemallocator::Jemalloc>() };
+    }
+    #[cfg(feature = "mimalloc")]
+    if allocator == TypeId::of::<::mimalloc::MiMalloc>() {
+        return const { &Introspection::of::<::mimalloc::MiMalloc>() };
     }
     const { &Introspection { name: "unknown", memory: only_what_is_counted } }
 }
