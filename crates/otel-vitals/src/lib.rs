@@ -2,6 +2,10 @@
 //! the OpenTelemetry semantic conventions, shipped over OTLP to a collector or any OTLP backend.
 //!
 //! ```no_run
+//! // Counts what is allocated; without it everything else works.
+//! #[global_allocator]
+//! static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+//!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let vitals = otel_vitals::init()?;
 //!     // ... the service ...
@@ -29,6 +33,9 @@
 //! | `http` | yes | OTLP over HTTP, protobuf and JSON |
 //! | `gzip` | yes | compressed OTLP requests |
 //! | `tls` | yes | `https` endpoints, own certificate authorities, client certificates |
+//! | `size-classes` | yes | allocations counted by size, too |
+//! | `jemalloc` | | what jemalloc says of itself, behind the counting allocator |
+//! | `mimalloc` | | what mimalloc says of itself, behind the counting allocator |
 //!
 //! The `console` exporter (`OTEL_METRICS_EXPORTER=console`) and bringing one's own provider need none of them.
 
@@ -49,6 +56,7 @@ pub use config::{
 pub use error::{ConfigError, Error};
 pub use vitals::Vitals;
 
+pub use otel_vitals_alloc as alloc;
 pub use otel_vitals_host as host;
 pub use otel_vitals_runtime as runtime;
 

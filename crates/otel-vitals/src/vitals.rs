@@ -227,6 +227,7 @@ fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection
     };
     let process = meter(otel_vitals_runtime::scope(), true);
     otel_vitals_runtime::register(&process, &context, &config.metrics.process);
+    otel_vitals_runtime::register_allocator(&process, &context, &config.metrics.allocator);
     let host = meter(otel_vitals_host::scope(), false);
     otel_vitals_host::register(&host, &context, &config.metrics.host);
 }
