@@ -16,9 +16,11 @@
 mod allocator;
 mod hint;
 mod memory_counts;
+mod memstats;
 mod options;
 mod process;
 
+pub use memstats::{BySize, MemStats};
 pub use options::{AllocatorOptions, ProcessOptions};
 pub use process::creation_time;
 
@@ -63,7 +65,6 @@ pub fn register(meter: &Meter, context: &SourceContext, options: &ProcessOptions
 /// [`otel_vitals_alloc::Counting`]. Where it is not, nothing is declared, and the log says once how to get them.
 ///
 /// ```
-/// use opentelemetry::metrics::MeterProvider as _;
 /// use otel_vitals_core::SourceContext;
 /// use otel_vitals_runtime::AllocatorOptions;
 /// use std::time::Duration;
@@ -72,8 +73,7 @@ pub fn register(meter: &Meter, context: &SourceContext, options: &ProcessOptions
 /// static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
 ///
 /// # fn main() {
-/// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
-/// let meter = provider.meter_with_scope(otel_vitals_runtime::scope());
+/// let meter = opentelemetry::global::meter_provider().meter_with_scope(otel_vitals_runtime::scope());
 /// let context = SourceContext::new(&meter, Duration::from_millis(100));
 /// otel_vitals_runtime::register_allocator(&meter, &context, &AllocatorOptions::default());
 /// # }
