@@ -1,6 +1,6 @@
 //! What Go's `runtime.ReadMemStats` tells, of a Rust program.
 //!
-//! `docs/memstats.md` of the repository has the table: each field with Go's meaning and our source.
+//! `docs/memstats.md` of the repository has the table: each field with Go's meaning and our source by allocator.
 
 mod json;
 mod sources;
@@ -114,8 +114,9 @@ pub struct BySize {
 impl MemStats {
     /// What there is to say now.
     ///
-    /// Stops nobody: it takes no lock, and every thread goes on allocating while it is read. (An allocator that tells of
-    /// itself may take locks of its own to do so; the system's does not.) It allocates nothing.
+    /// It takes no lock and allocates nothing, and every thread goes on allocating while it is read. What an allocator
+    /// does to tell of itself is its own: with the feature `jemalloc`, jemalloc is asked once a second at most to gather
+    /// its statistics, for which it locks its arenas, one after the other, for some microseconds each.
     #[must_use]
     pub fn read() -> Self {
         let Some(counts) = counts() else { return MemStats::nothing() };

@@ -1,4 +1,4 @@
-//! One call in `main` gives a Rust service the visibility that Go services are born with: process and host metrics by
+//! One call in `main` gives a Rust service the visibility that Go services are born with: process, memory and host metrics by
 //! the OpenTelemetry semantic conventions, shipped over OTLP to a collector or any OTLP backend.
 //!
 //! ```no_run
@@ -16,6 +16,8 @@
 //!
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
+//!
+//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
 //!
 //! # What it promises
 //!
@@ -92,3 +94,8 @@ pub(crate) fn scope() -> InstrumentationScope {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// And so does that of the reference of `MemStats`.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/memstats.md")]
+struct MemStatsReference;

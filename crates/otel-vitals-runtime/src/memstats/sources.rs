@@ -45,7 +45,9 @@ impl Sources {
         let alloc = self.allocated.saturating_sub(self.freed);
         // An allocator's own figures may be a moment older than the counts.
         let in_use = self.memory.in_use.unwrap_or_default().max(alloc);
-        let heap = self.heap().max(in_use);
+        let retained = self.memory.retained.unwrap_or_default();
+        // What an allocator calls cached may be in pages in use, and so be no part of the idle heap.
+        let heap = self.heap().max(in_use.saturating_add(retained));
         let idle = heap - in_use;
         let other = self.memory.metadata.unwrap_or_default().saturating_add(self.own);
         MemStats {
@@ -58,7 +60,7 @@ impl Sources {
             heap_sys: heap,
             heap_idle: idle,
             heap_inuse: in_use,
-            heap_released: self.memory.retained.unwrap_or_default().min(idle),
+            heap_released: retained.min(idle),
             heap_objects: self.allocations.saturating_sub(self.deallocations),
             stack_inuse: self.stacks,
             stack_sys: self.stacks,
@@ -123,6 +125,18 @@ mod tests {
         );
         assert_eq!(stats.other_sys, 32 + 8);
         assert_eq!(stats.sys, 1_000 + 64 + 40);
+    }
+
+    #[test]
+    fn what_is_released_is_beside_what_is_in_use() {
+        let mut sources = sources();
+        // Blocks of its own and caches of its threads are in the pages in use, as jemalloc has it.
+        sources.memory.allocated = Some(700);
+        sources.memory.cached = Some(20);
+        sources.memory.retained = Some(50);
+        sources.memory.in_use = Some(800);
+        let stats = sources.snapshot();
+        assert_eq!((stats.heap_inuse, stats.heap_sys, stats.heap_released), (800, 850, 50));
     }
 
     #[cfg(feature = "size-classes")]
