@@ -1,14 +1,27 @@
-//! The process as OpenTelemetry metrics: `process.*` by the semantic conventions 1.44.0, read from the kernel for
-//! next to nothing.
+//! The process as OpenTelemetry metrics: `process.*` by the semantic conventions 1.44.0, read from the kernel, and
+//! `rust.*`, counted by the global allocator, for next to nothing.
 //!
-//! Every source of the kernel is a module of its own with the same four parts: a table of what it measures and
+//! Every source is a module of its own with the same four parts: a table of what it measures and
 //! where that comes from, a `Reading`, `read`, and `register`. No module knows another, and on Linux none
 //! allocates after warm-up. Elsewhere fewer metrics are there: see the table in [`register`].
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `size-classes` | yes | allocations counted by size, too |
+//! | `jemalloc` | | what jemalloc says of itself, behind the counting allocator |
+//! | `mimalloc` | | what mimalloc says of itself, behind the counting allocator |
 
+mod allocator;
+mod hint;
+mod memory_counts;
+mod memstats;
 mod options;
 mod process;
 
-pub use options::ProcessOptions;
+pub use memstats::{BySize, MemStats};
+pub use options::{AllocatorOptions, ProcessOptions};
 pub use process::creation_time;
 
 use opentelemetry::InstrumentationScope;
@@ -47,3 +60,42 @@ pub fn register(meter: &Meter, context: &SourceContext, options: &ProcessOptions
         process::register(meter, context, options);
     }
 }
+
+/// Declares the instruments of the allocator group that `options` turns on, where the program's global allocator is an
+/// [`otel_vitals_alloc::Counting`]. Where it is not, nothing is declared, and the log says once how to get them.
+///
+/// ```
+/// use otel_vitals_core::SourceContext;
+/// use otel_vitals_runtime::AllocatorOptions;
+/// use std::time::Duration;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
+///
+/// # fn main() {
+/// let meter = opentelemetry::global::meter_provider().meter_with_scope(otel_vitals_runtime::scope());
+/// let context = SourceContext::new(&meter, Duration::from_millis(100));
+/// otel_vitals_runtime::register_allocator(&meter, &context, &AllocatorOptions::default());
+/// # }
+/// ```
+///
+/// | metric | with `Counting` |
+/// | --- | --- |
+/// | `rust.memory.allocated`, `rust.memory.freed` | yes |
+/// | `rust.memory.allocations`, `rust.memory.deallocations`, `rust.memory.reallocations` | yes |
+/// | `rust.memory.used`, `rust.memory.object.count` | yes |
+/// | `rust.memory.size_class.allocations`, `rust.memory.size_class.deallocations` (opt-in) | yes, with the feature `size-classes` |
+/// | `rust.allocator.memory.size` | what the allocator behind it tells |
+pub fn register_allocator(meter: &Meter, context: &SourceContext, options: &AllocatorOptions) {
+    if !options.enabled {
+        return;
+    }
+    hint::unless_counted();
+    memory_counts::register(meter, context, options);
+    allocator::register(meter, context);
+}
+
+/// What the tests in here count with.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();

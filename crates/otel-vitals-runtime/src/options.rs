@@ -1,4 +1,4 @@
-//! What to show of the process.
+//! What to show of the process and of its allocator.
 
 /// What to measure of this process. The default is everything that the conventions recommend and nothing that
 /// they call opt-in.
@@ -27,5 +27,21 @@ impl Default for ProcessOptions {
             signals_pending: false,
             disk_operations: false,
         }
+    }
+}
+
+/// What to measure of the allocator. The default is all but the size classes, which are many series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AllocatorOptions {
+    /// Whether the group is on.
+    pub enabled: bool,
+    /// `rust.memory.size_class.*`, in a build with the feature `size-classes`.
+    pub size_classes: bool,
+}
+
+impl Default for AllocatorOptions {
+    fn default() -> Self {
+        AllocatorOptions { enabled: true, size_classes: false }
     }
 }

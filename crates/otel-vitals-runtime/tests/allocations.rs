@@ -1,21 +1,22 @@
-//! After warm-up, the callbacks of the whole group allocate nothing.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! After warm-up, neither the callbacks of all groups nor a snapshot allocate anything.
 #![cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{
-    AsyncInstrument, AsyncInstrumentBuilder, InstrumentProvider, Meter, ObservableCounter, ObservableGauge,
-    ObservableUpDownCounter,
-};
+mod callbacks;
+
+use callbacks::Callbacks;
 use otel_vitals_core::SourceContext;
-use otel_vitals_runtime::ProcessOptions;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use otel_vitals_runtime::{AllocatorOptions, MemStats, ProcessOptions};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The one of this crate counts what all threads do; only what this one does is to be counted here.
+#[global_allocator]
+static ALLOCATOR: otel_vitals_alloc::Counting<sys::PerThread> =
+    otel_vitals_alloc::Counting::new(sys::PerThread);
 
 #[allow(unsafe_code)]
 mod sys {
-    //! An allocator that counts, and nothing else.
+    //! An allocator that counts by thread, and nothing else.
 
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::cell::Cell;
@@ -24,13 +25,10 @@ mod sys {
         static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     }
 
-    struct Counting;
-
-    #[global_allocator]
-    static COUNTING: Counting = Counting;
+    pub(super) struct PerThread;
 
     // SAFETY: every call goes to the system's allocator as it came; counting touches no memory of the heap.
-    unsafe impl GlobalAlloc for Counting {
+    unsafe impl GlobalAlloc for PerThread {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             count();
             // SAFETY: what the caller promised us is what the system's allocator asks for.
@@ -59,101 +57,47 @@ mod sys {
     }
 }
 
-/// An SDK that keeps the callbacks, so that they can be called without one, which would allocate itself.
-#[derive(Default)]
-struct Callbacks(Mutex<Vec<Callback>>);
+/// Thirteen of the process, of which six have two series, eight of the allocator, and two that have a series for each of
+/// 68 classes.
+const INSTRUMENTS: usize = 13 + 8 + if BY_SIZE { 2 } else { 0 };
+const SERIES: u64 = 13 + 6 + 8 + if BY_SIZE { 2 * 68 } else { 0 };
+const BY_SIZE: bool = cfg!(feature = "size-classes");
 
-type Callback = Box<dyn Fn(&Values) + Send + Sync>;
-
-/// Where callbacks put their values: counted, not kept.
-#[derive(Default)]
-struct Values(AtomicUsize);
-
-macro_rules! count_values {
-    ($($number:ty),*) => {
-        $(impl AsyncInstrument<$number> for Values {
-            fn observe(&self, _value: $number, _attributes: &[KeyValue]) {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
-        })*
-    };
-}
-
-count_values!(u64, i64, f64);
-
-impl InstrumentProvider for Callbacks {
-    fn u64_observable_counter(
-        &self,
-        builder: AsyncInstrumentBuilder<'_, ObservableCounter<u64>, u64>,
-    ) -> ObservableCounter<u64> {
-        self.keep(builder);
-        ObservableCounter::new()
-    }
-
-    fn f64_observable_counter(
-        &self,
-        builder: AsyncInstrumentBuilder<'_, ObservableCounter<f64>, f64>,
-    ) -> ObservableCounter<f64> {
-        self.keep(builder);
-        ObservableCounter::new()
-    }
-
-    fn i64_observable_up_down_counter(
-        &self,
-        builder: AsyncInstrumentBuilder<'_, ObservableUpDownCounter<i64>, i64>,
-    ) -> ObservableUpDownCounter<i64> {
-        self.keep(builder);
-        ObservableUpDownCounter::new()
-    }
-
-    fn f64_observable_gauge(
-        &self,
-        builder: AsyncInstrumentBuilder<'_, ObservableGauge<f64>, f64>,
-    ) -> ObservableGauge<f64> {
-        self.keep(builder);
-        ObservableGauge::new()
-    }
-}
-
-impl Callbacks {
-    fn keep<I, N: 'static>(&self, builder: AsyncInstrumentBuilder<'_, I, N>)
-    where
-        Values: AsyncInstrument<N>,
-    {
-        let mut kept = self.0.lock().unwrap();
-        for callback in builder.callbacks {
-            kept.push(Box::new(move |values| callback(values)));
-        }
-    }
+fn registered() -> Arc<Callbacks> {
+    let callbacks = Arc::new(Callbacks::default());
+    let meter = callbacks.meter();
+    let context = SourceContext::new(&meter, Duration::ZERO);
+    let mut process = ProcessOptions::default();
+    process.cpu_utilization = true;
+    process.memory_utilization = true;
+    process.signals_pending = true;
+    process.disk_operations = true;
+    otel_vitals_runtime::register(&meter, &context, &process);
+    let mut allocator = AllocatorOptions::default();
+    allocator.size_classes = true;
+    otel_vitals_runtime::register_allocator(&meter, &context, &allocator);
+    callbacks
 }
 
 #[test]
 fn after_warm_up_no_callback_allocates() {
-    let callbacks = Arc::new(Callbacks::default());
-    let meter = Meter::new(Arc::<Callbacks>::clone(&callbacks));
-    let context = SourceContext::new(&meter, Duration::ZERO);
-    let mut options = ProcessOptions::default();
-    options.cpu_utilization = true;
-    options.memory_utilization = true;
-    options.signals_pending = true;
-    options.disk_operations = true;
-    otel_vitals_runtime::register(&meter, &context, &options);
-
-    let callbacks = callbacks.0.lock().unwrap();
-    assert_eq!(callbacks.len(), 13, "one for each instrument");
-    let values = Values::default();
-    let collect = || callbacks.iter().for_each(|callback| callback(&values));
-    collect();
-    values.0.store(0, Ordering::Relaxed);
+    let callbacks = registered();
+    assert_eq!(callbacks.instruments(), INSTRUMENTS);
+    let _warm = callbacks.count();
 
     let before = sys::allocations();
     for _ in 0..100 {
-        collect();
+        assert_eq!(callbacks.count(), SERIES);
     }
-    let allocations = sys::allocations() - before;
-    assert_eq!(allocations, 0);
-    // Six of the instruments have two series.
-    assert_eq!(values.0.load(Ordering::Relaxed), 100 * (13 + 6));
+    assert_eq!(sys::allocations() - before, 0);
     drop(std::hint::black_box(Box::new(1)));
     assert!(sys::allocations() > before, "the allocator counts");
+}
+
+#[test]
+fn a_snapshot_allocates_nothing() {
+    let before = sys::allocations();
+    let stats = MemStats::read();
+    assert_eq!(sys::allocations() - before, 0);
+    assert!(stats.mallocs > 0);
 }

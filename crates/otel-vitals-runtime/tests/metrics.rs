@@ -1,12 +1,16 @@
-//! What the group declares: names, units, kinds, types and attributes of the semantic conventions 1.44.0.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! What the groups declare: names, units, kinds, types and attributes of the semantic conventions 1.44.0 and of our own.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(any(target_os = "linux", target_os = "macos"))]
 
+use opentelemetry::metrics::{Meter, MeterProvider as _};
 use otel_vitals_core::SourceContext;
-use otel_vitals_runtime::ProcessOptions;
+use otel_vitals_runtime::{AllocatorOptions, ProcessOptions};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use test_harness::{Collection, InMemory, Instrument, Instrument::*};
+
+#[global_allocator]
+static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
 
 type Expected = (&'static str, Instrument, &'static str, Type, &'static str, &'static [&'static str]);
 
@@ -46,14 +50,52 @@ const OPT_IN_LINUX: [Expected; 2] = [
     ("process.signals_pending", UpDownCounter, "{signal}", Int, "", &[]),
 ];
 
+const MEMORY: [Expected; 7] = [
+    ("rust.memory.allocated", Counter, "By", Int, "", &[]),
+    ("rust.memory.allocations", Counter, "{allocation}", Int, "", &[]),
+    ("rust.memory.deallocations", Counter, "{deallocation}", Int, "", &[]),
+    ("rust.memory.freed", Counter, "By", Int, "", &[]),
+    ("rust.memory.object.count", UpDownCounter, "{object}", Int, "", &[]),
+    ("rust.memory.reallocations", Counter, "{reallocation}", Int, "", &[]),
+    ("rust.memory.used", UpDownCounter, "By", Int, "", &[]),
+];
+#[cfg(feature = "size-classes")]
+const BY_SIZE: [Expected; 2] = [
+    ("rust.memory.size_class.allocations", Counter, "{allocation}", Int, "rust.memory.size_class", &BOUNDS),
+    (
+        "rust.memory.size_class.deallocations",
+        Counter,
+        "{deallocation}",
+        Int,
+        "rust.memory.size_class",
+        &BOUNDS,
+    ),
+];
+/// The classes of Go 1.26, and what is larger.
+#[cfg(feature = "size-classes")]
+#[rustfmt::skip]
+const BOUNDS: [&str; 68] = [
+    "8", "16", "24", "32", "48", "64", "80", "96", "112", "128", "144", "160", "176", "192", "208", "224", "240", "256",
+    "288", "320", "352", "384", "416", "448", "480", "512", "576", "640", "704", "768", "896", "1024", "1152", "1280",
+    "1408", "1536", "1792", "2048", "2304", "2688", "3072", "3200", "3456", "4096", "4864", "5376", "6144", "6528",
+    "6784", "6912", "8192", "9472", "9728", "10240", "10880", "12288", "13568", "14336", "16384", "18432", "19072",
+    "20480", "21760", "24576", "27264", "28672", "32768", "+Inf",
+];
+
 const LINUX_ROOMS: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
 
 fn collect(options: &ProcessOptions) -> Collection {
+    collected(|meter, context| otel_vitals_runtime::register(meter, context, options))
+}
+
+fn collect_allocator(options: &AllocatorOptions) -> Collection {
+    collected(|meter, context| otel_vitals_runtime::register_allocator(meter, context, options))
+}
+
+fn collected(register: impl FnOnce(&Meter, &SourceContext)) -> Collection {
     let pipeline = InMemory::new();
-    let meter = pipeline.provider();
-    let meter = opentelemetry::metrics::MeterProvider::meter_with_scope(meter, otel_vitals_runtime::scope());
-    let context = SourceContext::new(&meter, Duration::ZERO);
-    otel_vitals_runtime::register(&meter, &context, options);
+    let meter = pipeline.provider().meter_with_scope(otel_vitals_runtime::scope());
+    register(&meter, &SourceContext::new(&meter, Duration::ZERO));
     let _first = pipeline.collect();
     pipeline.collect()
 }
@@ -63,7 +105,7 @@ fn assert_exactly(collection: &Collection, expected: &[&Expected]) {
     let mut names: Vec<_> = expected.iter().map(|expected| expected.0).collect();
     names.sort_unstable();
     let collected: Vec<_> =
-        collection.names().into_iter().filter(|name| name.starts_with("process.")).collect();
+        collection.names().into_iter().filter(|name| !name.starts_with("otel_vitals.")).collect();
     assert_eq!(collected, names);
     for (name, instrument, unit, value, key, values) in expected {
         let metric = collection.metric(name).unwrap();
@@ -108,6 +150,36 @@ fn a_group_turned_off_declares_nothing() {
     let mut options = ProcessOptions::default();
     options.enabled = false;
     assert_eq!(collect(&options).names(), Vec::<&str>::new());
+    let mut options = AllocatorOptions::default();
+    options.enabled = false;
+    assert_eq!(collect_allocator(&options).names(), Vec::<&str>::new());
+}
+
+#[test]
+fn of_the_allocator_everything_but_the_classes_is_there_by_default() {
+    let collection = collect_allocator(&AllocatorOptions::default());
+    let of_allocator = collection.metric("rust.allocator.memory.size").unwrap();
+    assert_eq!((of_allocator.instrument, &*of_allocator.unit), (UpDownCounter, "By"));
+    assert!(of_allocator.integer);
+    let [point] = &of_allocator.points[..] else { panic!("{:?}", of_allocator.points) };
+    let attributes = [("rust.allocator.memory.state", "allocated"), ("rust.allocator.name", "system")];
+    assert_eq!(point.attributes, attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    assert_exactly(&without_allocator(collection), &MEMORY.iter().collect::<Vec<_>>());
+}
+
+#[cfg(feature = "size-classes")]
+#[test]
+fn classes_are_there_when_asked_for() {
+    let mut options = AllocatorOptions::default();
+    options.size_classes = true;
+    let collection = without_allocator(collect_allocator(&options));
+    assert_exactly(&collection, &MEMORY.iter().chain(&BY_SIZE).collect::<Vec<_>>());
+}
+
+/// It has two attributes, unlike all others.
+fn without_allocator(mut collection: Collection) -> Collection {
+    collection.metrics.retain(|metric| metric.name != "rust.allocator.memory.size");
+    collection
 }
 
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]

@@ -20,7 +20,7 @@ pub use endpoint::Endpoint;
 pub use headers::Headers;
 
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::ProcessOptions;
+use otel_vitals_runtime::{AllocatorOptions, ProcessOptions};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -185,6 +185,8 @@ pub struct MetricsConfig {
     pub freshness: Duration,
     /// `process.*`.
     pub process: ProcessOptions,
+    /// `rust.memory.*` and `rust.allocator.*`, where the global allocator is an [`alloc::Counting`](crate::alloc::Counting).
+    pub allocator: AllocatorOptions,
     /// `system.*` and `linux.*`.
     pub host: HostOptions,
 }
@@ -197,6 +199,7 @@ impl Default for MetricsConfig {
             timeout: Duration::from_secs(30),
             freshness: Duration::from_millis(100),
             process: ProcessOptions::default(),
+            allocator: AllocatorOptions::default(),
             host: HostOptions::default(),
         }
     }

@@ -1,7 +1,11 @@
-//! One call in `main` gives a Rust service the visibility that Go services are born with: process and host metrics by
+//! One call in `main` gives a Rust service the visibility that Go services are born with: process, memory and host metrics by
 //! the OpenTelemetry semantic conventions, shipped over OTLP to a collector or any OTLP backend.
 //!
 //! ```no_run
+//! // Counts what is allocated; without it everything else works.
+//! #[global_allocator]
+//! static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+//!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let vitals = otel_vitals::init()?;
 //!     // ... the service ...
@@ -12,6 +16,8 @@
 //!
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
+//!
+//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
 //!
 //! # What it promises
 //!
@@ -29,6 +35,9 @@
 //! | `http` | yes | OTLP over HTTP, protobuf and JSON |
 //! | `gzip` | yes | compressed OTLP requests |
 //! | `tls` | yes | `https` endpoints, own certificate authorities, client certificates |
+//! | `size-classes` | yes | allocations counted by size, too |
+//! | `jemalloc` | | what jemalloc says of itself, behind the counting allocator |
+//! | `mimalloc` | | what mimalloc says of itself, behind the counting allocator |
 //!
 //! The `console` exporter (`OTEL_METRICS_EXPORTER=console`) and bringing one's own provider need none of them.
 
@@ -49,6 +58,7 @@ pub use config::{
 pub use error::{ConfigError, Error};
 pub use vitals::Vitals;
 
+pub use otel_vitals_alloc as alloc;
 pub use otel_vitals_host as host;
 pub use otel_vitals_runtime as runtime;
 
@@ -84,3 +94,8 @@ pub(crate) fn scope() -> InstrumentationScope {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// And so does that of the reference of `MemStats`.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/memstats.md")]
+struct MemStatsReference;

@@ -3,6 +3,7 @@
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals_core::{Collection, SourceContext};
+use otel_vitals_runtime::MemStats;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -107,6 +108,20 @@ impl Vitals {
     #[must_use]
     pub fn meter_provider(&self) -> &SdkMeterProvider {
         &self.inner.provider
+    }
+
+    /// What Go's `runtime.ReadMemStats` tells, of this program: a snapshot taken now, whatever is configured. All zero
+    /// unless an [`alloc::Counting`](crate::alloc::Counting) is the program's global allocator.
+    ///
+    /// ```no_run
+    /// let vitals = otel_vitals::init()?;
+    /// println!("{} bytes in {} blocks", vitals.memstats().heap_alloc, vitals.memstats().heap_objects);
+    /// println!("{}", vitals.memstats().to_json()); // as Go writes it
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memstats(&self) -> MemStats {
+        MemStats::read()
     }
 
     /// The configuration in force.
@@ -227,6 +242,7 @@ fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection
     };
     let process = meter(otel_vitals_runtime::scope(), true);
     otel_vitals_runtime::register(&process, &context, &config.metrics.process);
+    otel_vitals_runtime::register_allocator(&process, &context, &config.metrics.allocator);
     let host = meter(otel_vitals_host::scope(), false);
     otel_vitals_host::register(&host, &context, &config.metrics.host);
 }

@@ -17,6 +17,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc;
 
+/// Counts what the program allocates.
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
 fn main() -> ExitCode {
     arguments::run(quickstart)
 }
@@ -25,7 +29,7 @@ fn quickstart(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (sender, events) = mpsc::channel();
     let receiver = listen(sender)?;
 
-    // This is all: from here on, process and host metrics are on their way. A service that is configured by its
+    // With the allocator above, this is all: from here on, process, memory and host metrics are on their way. A service that is configured by its
     // environment or by vitals.yaml writes `otel_vitals::init()?`.
     let vitals = otel_vitals::Vitals::builder()
         .service_name("quickstart")

@@ -30,7 +30,8 @@ fn one_table_shows_what_arrived() {
         .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert!(names.len() >= 40, "{} metrics\n{table}", names.len());
+    assert!(names.len() >= 48, "{} metrics\n{table}", names.len());
+    assert!(names.contains("rust.memory.used"), "{table}");
     assert!(table.contains(&format!(" · {} metrics, ", names.len())), "{table}");
 
     let orders: Vec<&str> =

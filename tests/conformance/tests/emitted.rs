@@ -6,10 +6,13 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::ProcessOptions;
+use otel_vitals_runtime::{AllocatorOptions, ProcessOptions};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use test_harness::InMemory;
+
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
 
 /// Longer than one collection, so that all instruments of a group see one reading, and short enough for shares of
 /// the time between two readings to appear at the second collection.
@@ -39,6 +42,12 @@ fn every_process_option() -> ProcessOptions {
     options
 }
 
+fn every_allocator_option() -> AllocatorOptions {
+    let mut options = AllocatorOptions::default();
+    options.size_classes = true;
+    options
+}
+
 fn every_host_option() -> HostOptions {
     let mut options = HostOptions::default();
     options.cpu.utilization = true;
@@ -53,7 +62,7 @@ fn every_host_option() -> HostOptions {
 }
 
 /// A pipeline in memory that watches what the options say, in the scopes that otel-vitals gives them.
-fn watch(process: &ProcessOptions, host: &HostOptions) -> InMemory {
+fn watch(process: &ProcessOptions, allocator: &AllocatorOptions, host: &HostOptions) -> InMemory {
     let pipeline = InMemory::new();
     let own = InstrumentationScope::builder("otel-vitals")
         .with_version(env!("CARGO_PKG_VERSION"))
@@ -61,11 +70,9 @@ fn watch(process: &ProcessOptions, host: &HostOptions) -> InMemory {
         .build();
     let provider = pipeline.provider();
     let context = SourceContext::new(&provider.meter_with_scope(own), FRESHNESS);
-    otel_vitals_runtime::register(
-        &provider.meter_with_scope(otel_vitals_runtime::scope()),
-        &context,
-        process,
-    );
+    let runtime = provider.meter_with_scope(otel_vitals_runtime::scope());
+    otel_vitals_runtime::register(&runtime, &context, process);
+    otel_vitals_runtime::register_allocator(&runtime, &context, allocator);
     otel_vitals_host::register(&provider.meter_with_scope(otel_vitals_host::scope()), &context, host);
     pipeline
 }
@@ -95,12 +102,12 @@ fn collect<'a>(
 #[test]
 fn with_everything_on_all_that_is_declared_is_emitted_and_conforms() {
     let declaration = Declaration::load().unwrap();
-    let process = every_process_option();
-    let here = watch(&process, &every_host_option());
+    let (process, allocator) = (every_process_option(), every_allocator_option());
+    let here = watch(&process, &allocator, &every_host_option());
     let mut options = every_host_option();
     options.root_path = Some(recorded_machine());
     options.cpu.per_core = true;
-    let recorded = watch(&process, &options);
+    let recorded = watch(&process, &allocator, &options);
 
     let emitted = collect(&declaration, &[here, recorded], is_collected);
     assert_none(&emitted.violations());
@@ -120,11 +127,11 @@ fn by_default_all_that_has_no_option_is_emitted_and_nothing_else() {
     let is_expected = |metric: &Metric| {
         is_collected(metric) && !has_option(metric) && !metric.name.starts_with("otel_vitals.")
     };
-    let process = ProcessOptions::default();
-    let here = watch(&process, &HostOptions::default());
+    let (process, allocator) = (ProcessOptions::default(), AllocatorOptions::default());
+    let here = watch(&process, &allocator, &HostOptions::default());
     let mut options = HostOptions::default();
     options.root_path = Some(recorded_machine());
-    let recorded = watch(&process, &options);
+    let recorded = watch(&process, &allocator, &options);
 
     let emitted = collect(&declaration, &[here, recorded], is_expected);
     assert_none(&emitted.violations());

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use test_harness::InMemory;
 
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
 const FRESHNESS: Duration = Duration::from_millis(20);
 const DEADLINE: Duration = Duration::from_secs(20);
 

@@ -34,6 +34,7 @@ impl Expected {
 pub(crate) fn expected() -> Vec<Expected> {
     let mut expected = Vec::new();
     expected.extend(rows("otel-vitals-runtime", PROCESS));
+    expected.extend(rows("otel-vitals-runtime", ALLOCATOR));
     expected.extend(rows("otel-vitals-host", HOST));
     expected.extend(rows("otel-vitals", OURSELVES));
     if has_disk() {
@@ -95,6 +96,24 @@ const PROCESS: &[Row] = &[
         (0.0..1e6).contains(&value)
     }),
     ("process.uptime", "gauge double", "s", &[], |value| (0.0..600.0).contains(&value)),
+];
+
+/// Of a program whose allocator counts.
+const ALLOCATOR: &[Row] = &[
+    ("rust.memory.allocated", "counter int", "By", &[], |value| (1e4..1e9).contains(&value)),
+    ("rust.memory.freed", "counter int", "By", &[], |value| (1e3..1e9).contains(&value)),
+    ("rust.memory.allocations", "counter int", "{allocation}", &[], |value| (1e2..1e7).contains(&value)),
+    ("rust.memory.deallocations", "counter int", "{deallocation}", &[], |value| (1e2..1e7).contains(&value)),
+    ("rust.memory.reallocations", "counter int", "{reallocation}", &[], |value| (1.0..1e6).contains(&value)),
+    ("rust.memory.used", "updowncounter int", "By", &[], |value| (1e4..1e9).contains(&value)),
+    ("rust.memory.object.count", "updowncounter int", "{object}", &[], |value| (1e2..1e6).contains(&value)),
+    (
+        "rust.allocator.memory.size",
+        "updowncounter int",
+        "By",
+        &["rust.allocator.memory.state", "rust.allocator.name"],
+        |value| (1e4..1e9).contains(&value),
+    ),
 ];
 
 const HOST: &[Row] = &[

@@ -35,6 +35,8 @@ fn a_provider_of_the_application_gets_ours_and_no_exporter() {
     for name in ["subject.count", "process.cpu.time", "system.memory.usage", "otel_vitals.source.errors"] {
         assert!(seen.contains(&name), "no {name} in {seen:?}");
     }
+    // Its allocator does not count.
+    assert!(!seen.iter().any(|name| name.starts_with("rust.")), "{seen:?}");
     subject.tell("shutdown").ok();
     // It is not ours to stop.
     subject.tell("seen").ok();

@@ -63,6 +63,12 @@ fn deltas_add_up_to_the_whole() {
     let spent: f64 = spent.iter().map(|point| point.value).sum();
     assert!(cpu_time.start - 0.03 <= spent && spent <= cpu_time.end + 0.03, "{spent} is not in {cpu_time:?}");
     points(&exports, "otel_vitals.source.read.duration", Temporality::Delta);
+    // Counted since the start of the process, so that the first export has what was allocated before it.
+    let sum =
+        |name| -> f64 { points(&exports, name, Temporality::Delta).iter().map(|point| point.value).sum() };
+    let used = points(&exports, "rust.memory.used", Temporality::Cumulative);
+    let used = used.last().unwrap().value;
+    assert_eq!(sum("rust.memory.allocated") - sum("rust.memory.freed"), used);
     // What may fall is always told whole.
     assert!(!points(&exports, "process.memory.usage", Temporality::Cumulative).is_empty());
 }

@@ -59,6 +59,30 @@ fn memory() {
 }
 
 #[test]
+fn counted_memory() {
+    // What an export needs while it is collected differs a little from one to the next.
+    const EXPORT: f64 = 64.0 * 1024.0;
+    let Some(mut watched) = Watched::start() else { return };
+    for name in ["rust.memory.used", "rust.allocator.memory.size"] {
+        let grown = watched.growth(name, "allocate 64");
+        assert!(
+            (grown - 64.0 * MIB).abs() <= EXPORT,
+            "{name}: 64 MiB were allocated, {grown} bytes are shown"
+        );
+    }
+    let grown = watched.growth("rust.memory.allocated", "allocate 64");
+    // Whatever an export puts through the allocator is in it, too.
+    assert!((64.0 * MIB..65.0 * MIB).contains(&grown), "64 MiB were allocated, {grown} bytes are shown");
+    let export = watched.export();
+    let sum = |name| export.sum(name).unwrap();
+    assert_eq!(sum("rust.memory.used"), sum("rust.memory.allocated") - sum("rust.memory.freed"));
+    assert_eq!(
+        sum("rust.memory.object.count"),
+        sum("rust.memory.allocations") - sum("rust.memory.deallocations")
+    );
+}
+
+#[test]
 fn cpu_time() {
     let Some(mut watched) = Watched::start() else { return };
     let user = |export: &Export| {

@@ -161,8 +161,8 @@ static METRICS: &[Key] = &[
     time("timeout", TIMEOUT, |config| &mut config.metrics.timeout),
     time("freshness", FRESHNESS, |config| &mut config.metrics.freshness),
     group("process", PROCESS),
+    group("allocator", ALLOCATOR),
     group("host", HOST),
-    later("allocator"),
     later("tokio"),
     later("pauses"),
 ];
@@ -173,6 +173,11 @@ static PROCESS: &[Key] = &[
     switch("memory_utilization", |config| &mut config.metrics.process.memory_utilization),
     switch("signals_pending", |config| &mut config.metrics.process.signals_pending),
     switch("disk_operations", |config| &mut config.metrics.process.disk_operations),
+];
+
+static ALLOCATOR: &[Key] = &[
+    switch(ENABLED, |config| &mut config.metrics.allocator.enabled),
+    switch("size_classes", |config| &mut config.metrics.allocator.size_classes),
 ];
 
 static HOST: &[Key] = &[

@@ -11,6 +11,9 @@ use otel_vitals::{Config, Error, Vitals};
 use receiver::Receiver;
 use std::time::Duration;
 
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
 /// Exports only when asked to.
 fn config(receiver: &Receiver) -> Config {
     let mut config = Config::default();

@@ -5,6 +5,9 @@
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
 use end_to_end::script;
 
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let Some(vitals) = script::start(otel_vitals::init) else { return Ok(()) };

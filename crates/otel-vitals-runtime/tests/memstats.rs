@@ -1,0 +1,147 @@
+//! The JSON of a snapshot is what Go writes, and what Go reads: a recorded text of Go's, and Go itself where it is
+//! installed (`OTEL_VITALS_REQUIRE_GO=1` makes it a failure where it is not).
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+use otel_vitals_alloc::Counting;
+use otel_vitals_runtime::MemStats;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting::system();
+
+/// What `go run main.go numbered` wrote with Go 1.26.
+const NUMBERED: &str = include_str!("memstats/numbered.json");
+
+/// A snapshot whose values are 1, 2, 3 and so on in the order of Go's fields.
+fn numbered() -> MemStats {
+    let mut stats = MemStats::read();
+    let mut last = 0;
+    let mut next = || {
+        last += 1;
+        last
+    };
+    for field in [
+        &mut stats.alloc,
+        &mut stats.total_alloc,
+        &mut stats.sys,
+        &mut stats.lookups,
+        &mut stats.mallocs,
+        &mut stats.frees,
+        &mut stats.heap_alloc,
+        &mut stats.heap_sys,
+        &mut stats.heap_idle,
+        &mut stats.heap_inuse,
+        &mut stats.heap_released,
+        &mut stats.heap_objects,
+        &mut stats.stack_inuse,
+        &mut stats.stack_sys,
+        &mut stats.mspan_inuse,
+        &mut stats.mspan_sys,
+        &mut stats.mcache_inuse,
+        &mut stats.mcache_sys,
+        &mut stats.buck_hash_sys,
+        &mut stats.gc_sys,
+        &mut stats.other_sys,
+        &mut stats.next_gc,
+        &mut stats.last_gc,
+        &mut stats.pause_total_ns,
+    ] {
+        *field = next();
+    }
+    stats.pause_ns.iter_mut().chain(&mut stats.pause_end).for_each(|entry| *entry = next());
+    stats.num_gc = next() as u32;
+    stats.num_forced_gc = next() as u32;
+    stats.gc_cpu_fraction = next() as f64 / 1024.0;
+    (stats.enable_gc, stats.debug_gc) = (true, true);
+    let _truths = [next(), next()];
+    for class in &mut stats.by_size {
+        class.size = next() as u32;
+        class.mallocs = next();
+        class.frees = next();
+    }
+    stats
+}
+
+/// The greatest values that there are.
+fn extreme() -> MemStats {
+    let mut stats = numbered();
+    (stats.alloc, stats.other_sys, stats.pause_total_ns) = (u64::MAX, u64::MAX, u64::MAX);
+    stats.pause_ns = [u64::MAX; 256];
+    (stats.num_gc, stats.num_forced_gc) = (u32::MAX, u32::MAX);
+    for class in &mut stats.by_size {
+        (class.size, class.mallocs, class.frees) = (u32::MAX, u64::MAX, u64::MAX);
+    }
+    stats
+}
+
+#[test]
+fn the_json_is_what_go_wrote() {
+    assert_eq!(numbered().to_json(), NUMBERED);
+}
+
+#[test]
+fn go_reads_every_field_and_writes_the_same() {
+    let Some(go) = go() else { return };
+    assert_eq!(run(go, &["numbered"], ""), NUMBERED, "the recorded text is old");
+    let block = std::hint::black_box(vec![1_u8; 1 << 20]);
+    let real = MemStats::read();
+    assert!(real.heap_alloc >= 1 << 20);
+    for stats in [real, numbered(), extreme()] {
+        let json = stats.to_json();
+        assert_eq!(run(go, &[], &json), json);
+    }
+    drop(block);
+}
+
+#[test]
+fn go_writes_fractions_as_we_do() {
+    let Some(go) = go() else { return };
+    let mut stats = MemStats::read();
+    for fraction in [1.0, 0.1, 1.0 / 3.0, 1e-6, 9.9e-7, -2.5e-7, 5e-324, 1e20, 1e21, 1.5e300, -0.0] {
+        stats.gc_cpu_fraction = fraction;
+        let json = stats.to_json();
+        assert_eq!(run(go, &[], &json), json);
+    }
+}
+
+/// The program beside this file, built once; none where Go is not installed.
+fn go() -> Option<&'static Path> {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PROGRAM.get_or_init(built).as_deref()
+}
+
+fn built() -> Option<PathBuf> {
+    let is_here = Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok();
+    if !is_here {
+        let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
+        assert!(!required, "Go is not installed");
+        eprintln!("skipped: Go is not installed");
+        return None;
+    }
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memstats");
+    let status = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg("main.go")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/memstats"))
+        // One file and Go's own packages, whatever is around.
+        .envs([("GO111MODULE", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    Some(program)
+}
+
+/// What the program writes when it reads `input`.
+fn run(program: &Path, arguments: &[&str], input: &str) -> String {
+    let mut child =
+        Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // It reads to the end before it writes, or does not read at all.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
