@@ -135,7 +135,10 @@ fn a_shard_is_held_by_one_thread_even_if_it_went_and_came_back_while_another_loo
                 }
             })
         };
-        let one = thread::spawn(move || drop(pop(&free, &shards[..])));
+        let one = thread::spawn(move || {
+            pop(&free, &shards[..]);
+            pop(&free, &shards[..]);
+        });
         one.join().unwrap();
         other.join().unwrap();
     });
