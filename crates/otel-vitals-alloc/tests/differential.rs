@@ -46,21 +46,25 @@ impl Locked {
 unsafe impl GlobalAlloc for Locked {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count(Some(layout.size()), None);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.count(Some(layout.size()), None);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.count(Some(size), Some(layout.size()));
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.count(None, Some(layout.size()));
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.dealloc(block, layout) }
     }
 }

@@ -220,21 +220,25 @@ impl Methods {
 unsafe impl GlobalAlloc for Methods {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.called(0);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.called(1);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.called(2);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.called(3);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.realloc(block, layout, size) }
     }
 }
