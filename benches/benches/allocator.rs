@@ -38,7 +38,9 @@ fn main() {
     goals(&measured);
     let (never, cells) = measured.never_together();
     if never > 0 {
-        println!("In {never} of {cells} cells threads never had the processors to themselves: do not trust those.");
+        println!(
+            "In {never} of {cells} cells threads never had the processors to themselves: do not trust those."
+        );
     }
 }
 
@@ -124,9 +126,15 @@ fn goals(measured: &Measured) {
     }
     for threads in THREADS {
         for inner in Inner::ALL {
-            let name =
-                format!("{}, {threads} threads: ours / cheapest peer, of what they add, in the middle", inner.name());
-            goal(name, 1.0, ways.map(|by| middle(SIZES.map(|size| beside_peers(measured, inner, size, threads, by)))));
+            let name = format!(
+                "{}, {threads} threads: ours / cheapest peer, of what they add, in the middle",
+                inner.name()
+            );
+            goal(
+                name,
+                1.0,
+                ways.map(|by| middle(SIZES.map(|size| beside_peers(measured, inner, size, threads, by)))),
+            );
         }
     }
     println!("\n## Goals\n\n{table}");

@@ -15,7 +15,8 @@ fn main() {
         return;
     }
     let programs = Programs::beside(env!("CARGO_BIN_EXE_alloc_system_bare"));
-    let mut table = Table::new(["instructions", "pair, 64 B", "pair, 4 KiB", "realloc, 64 B", "realloc, 4 KiB"]);
+    let mut table =
+        Table::new(["instructions", "pair, 64 B", "pair, 4 KiB", "realloc, 64 B", "realloc, 4 KiB"]);
     for inner in Inner::ALL {
         let mut bare = [0.0; 4];
         for program in programs.of(inner) {

@@ -45,9 +45,8 @@ fn main() {
         "\nOne document, ms of CPU time: fastest of {} (median), and more than bare by both.",
         rounds * DOCUMENTS
     );
-    let instructions = all.iter().map(|program| {
-        is_here().then(|| instructions_of_document(&programs, *program).unwrap())
-    });
+    let instructions =
+        all.iter().map(|program| is_here().then(|| instructions_of_document(&programs, *program).unwrap()));
     report(&all, times, &instructions.collect::<Vec<_>>());
 }
 
@@ -56,7 +55,8 @@ fn report(all: &[Program], mut times: BTreeMap<(usize, usize), Times>, instructi
         times.fastest.sort_unstable();
         times.medians.sort_unstable();
     }
-    let mut table = Table::new(["parse and drop", "1 thread", "more", "2 threads", "more", "instructions, M", "more"]);
+    let mut table =
+        Table::new(["parse and drop", "1 thread", "more", "2 threads", "more", "instructions, M", "more"]);
     let mut goals = Table::new(["goal", "at most", "measured", "by medians", ""]);
     let mut bare = 0;
     for (number, program) in all.iter().enumerate() {
@@ -84,9 +84,9 @@ fn report(all: &[Program], mut times: BTreeMap<(usize, usize), Times>, instructi
         });
         let count = |number: usize| instructions.get(number).copied().flatten();
         let counted = count(number).map_or(String::new(), |counted| format!("{:.2}", counted / 1e6));
-        let more = count(number).zip(count(bare)).map_or(String::new(), |(own, bare)| {
-            format!("{:+.2} %", slower(own, bare))
-        });
+        let more = count(number)
+            .zip(count(bare))
+            .map_or(String::new(), |(own, bare)| format!("{:+.2} %", slower(own, bare)));
         table.row([program.to_string(), one.0, one.1, two.0, two.1, counted, more]);
     }
     println!("\n## A document of a megabyte\n\n{table}\n## Goals\n\n{goals}");
