@@ -12,7 +12,7 @@ use benches::allocator::program::{SIZES, Work};
 use benches::allocator::{Inner, Program, Programs, Wrapper};
 use benches::table::Table;
 
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 40;
 const QUICK: usize = 5;
 /// How long a program does the same, at least.
 const MICROSECONDS: u32 = 1000;
@@ -120,14 +120,14 @@ fn goals(measured: &Measured) {
             let added = SIZES.map(|size| added(measured, Inner::System, Wrapper::Ours, size, threads, by));
             added.map(|added| added.unwrap())
         };
-        let name = |which: &str| format!("ns a pair adds to system, {threads} threads, {which}");
+        let name = |which: &str| format!("ns added to a pair of system, threads: {threads}, {which}");
         goal(name("in the middle of all sizes"), 1.0, ways.map(|by| middle(added(by))));
         goal(name("worst size"), 1.0, ways.map(|by| added(by).into_iter().fold(f64::MIN, f64::max)));
     }
     for threads in THREADS {
         for inner in Inner::ALL {
             let name = format!(
-                "{}, {threads} threads: ours / cheapest peer, of what they add, in the middle",
+                "{}, threads: {threads}, added to a pair: ours / cheapest peer, in the middle of all sizes",
                 inner.name()
             );
             goal(

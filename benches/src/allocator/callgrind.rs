@@ -3,7 +3,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use super::program::Work;
+use super::program::{Work, Workload};
 use super::{Program, Programs};
 
 /// Whether valgrind is here.
@@ -25,12 +25,16 @@ pub fn instructions(programs: &Programs, program: Program, work: Work, size: usi
     per_time(TIMES, |times| run(programs, program, &["exactly", work.name(), &size, &times.to_string()]))
 }
 
-/// Instructions that `program` takes to parse and drop a document.
+/// Instructions that `program` takes for one repetition of `workload`.
 ///
 /// # Errors
 /// When callgrind cannot be run, or does not tell.
-pub fn instructions_of_document(programs: &Programs, program: Program) -> io::Result<f64> {
-    per_time(1, |times| run(programs, program, &["json-exactly", &times.to_string()]))
+pub fn instructions_of_workload(
+    programs: &Programs,
+    program: Program,
+    workload: Workload,
+) -> io::Result<f64> {
+    per_time(2, |times| run(programs, program, &["work-exactly", workload.name(), &times.to_string()]))
 }
 
 fn per_time(times: u32, run: impl Fn(u32) -> io::Result<u64>) -> io::Result<f64> {

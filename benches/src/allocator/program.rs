@@ -1,15 +1,16 @@
 //! What each of the programs does, as its arguments ask.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "programs tell the bench")]
 
-mod json;
 mod latency;
 mod reading;
 mod together;
+mod workload;
 
 use std::alloc::Layout;
 use std::process::ExitCode;
 
 use super::{null, sys};
+pub use workload::Workload;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +28,8 @@ pub const SIZES: [usize; 7] = [16, 64, 256, 1024, 4096, 16384, 65536];
 const USAGE: &str = "\
 times THREADS MICROSECONDS         each work and size, on all threads at the same time: a line WORK SIZE NS TOGETHER each
 exactly WORK SIZE TIMES            nothing else, on the first thread: for callgrind
-json THREADS DOCUMENTS             parses and drops: fastest and median, CPU time in ns
-json-exactly DOCUMENTS             the same on the first thread, and prints nothing: for callgrind
+work WORKLOAD THREADS TIMES         fastest and median of so many, CPU time in ns
+work-exactly WORKLOAD TIMES         the same on the first thread, and prints nothing: for callgrind
 latency READER MILLISECONDS        of 16 pairs on two threads while a third does what READER says: none, wakes or reads
 reading THREADS                    what it takes to read the counts while so many threads live, ns
 ";
@@ -54,8 +55,10 @@ fn run(arguments: &[&str]) -> Option<()> {
             let (work, size, times) = (Work::named(work)?, size.parse().ok()?, times.parse().ok()?);
             null::nothing(|| work.does(size, times))?;
         }
-        ["json", threads, documents] => json::times(threads.parse().ok()?, documents.parse().ok()?),
-        ["json-exactly", documents] => json::exactly(documents.parse().ok()?),
+        ["work", workload, threads, times] => {
+            Workload::named(workload)?.times(threads.parse().ok()?, times.parse().ok()?);
+        }
+        ["work-exactly", workload, times] => Workload::named(workload)?.exactly(times.parse().ok()?),
         ["latency", reader, milliseconds] => {
             latency::measure(latency::Reader::named(reader)?, milliseconds.parse().ok()?);
         }
