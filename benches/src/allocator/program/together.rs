@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{SIZES, Work, null, sys};
 
-/// What each thread is to do, after which all wait for each other.
+/// What each thread is to do, after which all wait for each other: so often in each batch.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     work: Work,
@@ -19,8 +19,12 @@ struct Cell {
 struct Took {
     started: Instant,
     ended: Instant,
-    cpu_time: Duration,
+    /// CPU time of each batch, sorted.
+    batches: [Duration; BATCHES],
 }
+
+/// Parts that the time of a thread is taken of, so that an interrupt spoils one.
+const BATCHES: usize = 10;
 
 /// Prints what each work takes with each size: CPU time of a thread (ns), and which part of the time all threads ran.
 ///
@@ -40,9 +44,11 @@ pub(super) fn times(threads: usize, microseconds: u64) {
     });
     for (number, cell) in cells.iter().enumerate() {
         let took: Vec<Took> = took.iter().filter_map(|took| took.get(number).copied()).collect();
-        let cpu_time: Duration = took.iter().map(|took| took.cpu_time).sum();
-        let nanoseconds = cpu_time.as_nanos() as f64 / (took.len() as u64 * cell.times) as f64;
-        println!("{} {} {nanoseconds:.4} {:.3}", cell.work.name(), cell.size, together(&took, cpu_time));
+        // The fastest batch of a thread among others may be one in which they waited for a processor.
+        let batch: fn(&Took) -> Duration = if threads == 1 { Took::fastest } else { Took::median };
+        let batches: Duration = took.iter().map(batch).sum();
+        let nanoseconds = batches.as_nanos() as f64 / (took.len() as u64 * cell.times) as f64;
+        println!("{} {} {nanoseconds:.4} {:.3}", cell.work.name(), cell.size, together(&took));
     }
 }
 
@@ -52,10 +58,11 @@ fn cells(time: Duration) -> Vec<Cell> {
     let kinds = Work::ALL.into_iter().flat_map(|work| SIZES.map(|size| (work, size)));
     kinds
         .map(|(work, size)| {
-            let fastest = (0..3).map(|_| null::nothing(|| one(work, size, PILOT).cpu_time)).min();
+            let fastest =
+                (0..3).map(|_| null::nothing(|| one(work, size, PILOT / BATCHES as u64).cpu_time())).min();
             let fastest = fastest.unwrap_or_default().as_nanos().max(1) as f64;
             let times = time.as_nanos() as f64 / fastest * PILOT as f64;
-            Cell { work, size, times: (times as u64).clamp(PILOT, 1_000_000) }
+            Cell { work, size, times: (times as u64).clamp(PILOT, 1_000_000) / BATCHES as u64 }
         })
         .collect()
 }
@@ -88,21 +95,41 @@ fn all(cells: &[Cell], barrier: &Barrier, number: usize) -> Vec<Took> {
 }
 
 fn one(work: Work, size: usize, times: u64) -> Took {
-    let (started, before) = (Instant::now(), sys::cpu_time());
-    let _ = work.does(size, times);
-    let cpu_time = sys::cpu_time().saturating_sub(before);
-    Took { started, ended: Instant::now(), cpu_time }
+    let started = Instant::now();
+    let mut batches = [(); BATCHES].map(|()| {
+        let before = sys::cpu_time();
+        let _ = work.does(size, times);
+        sys::cpu_time().saturating_sub(before)
+    });
+    let ended = Instant::now();
+    batches.sort_unstable();
+    Took { started, ended, batches }
+}
+
+impl Took {
+    fn fastest(&self) -> Duration {
+        self.batches.first().copied().unwrap_or_default()
+    }
+
+    fn median(&self) -> Duration {
+        self.batches.get(BATCHES / 2).copied().unwrap_or_default()
+    }
+
+    fn cpu_time(&self) -> Duration {
+        self.batches.iter().sum()
+    }
 }
 
 /// CPU time of all threads, as a part of what there was from the first start to the last end: less than one where threads
 /// waited for a processor and so for once did not get into each other's way.
-fn together(took: &[Took], cpu_time: Duration) -> f64 {
+fn together(took: &[Took]) -> f64 {
     let (Some(first), Some(last)) =
         (took.iter().map(|took| took.started).min(), took.iter().map(|took| took.ended).max())
     else {
         return 0.0;
     };
     let processors = thread::available_parallelism().map_or(1, usize::from).min(took.len());
+    let cpu_time: Duration = took.iter().map(Took::cpu_time).sum();
     cpu_time.as_secs_f64() / ((last - first).as_secs_f64() * processors as f64)
 }
 
