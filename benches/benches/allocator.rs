@@ -1,12 +1,13 @@
 //! What counting costs: ns per pair of an allocation and its end, and per reallocation, beside the bare allocator and the
 //! peers, which take turns.
 //!
-//! `cargo bench -p benches --bench allocator -- --rounds 500` measures more rounds than the default, `--quick` few.
+//! `cargo bench -p benches --bench allocator -- --rounds 500` measures more rounds than the default, `--quick` few;
+//! `--only system` leaves out the other allocators, and has time for more rounds.
 //! `--without-classes FOLDER` has ours without size classes, too, built by
 //! `cargo build --release -p benches --bins --no-default-features --target-dir target/no-classes`.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
-use benches::allocator::arguments::number;
+use benches::allocator::arguments::{inners, number};
 use benches::allocator::measured::{Measured, Runs, THREADS};
 use benches::allocator::program::{SIZES, Work};
 use benches::allocator::{Inner, Program, Programs, Wrapper};
@@ -25,17 +26,18 @@ type By = fn(&Runs) -> f64;
 fn main() {
     let rounds = number("rounds", ROUNDS, QUICK);
     let programs = Programs::beside(env!("CARGO_BIN_EXE_alloc_system_bare"));
-    let measured = Measured::in_turns(&programs, &Inner::ALL, rounds, MICROSECONDS).unwrap();
+    let inners = inners();
+    let measured = Measured::in_turns(&programs, &inners, rounds, MICROSECONDS).unwrap();
     println!("\nFastest of {rounds} (median), ns of CPU time of a thread.");
     for work in Work::ALL {
         summary(&measured, work);
     }
     for work in Work::ALL {
-        for inner in Inner::ALL {
-            by_size(&measured, work, inner);
+        for inner in &inners {
+            by_size(&measured, work, *inner);
         }
     }
-    goals(&measured);
+    goals(&measured, &inners);
     let (never, cells) = measured.never_together();
     if never > 0 {
         println!(
@@ -101,7 +103,7 @@ fn beside_bare(
     Some(format!("{:+.2} = {:.2}×", own - bare, own / bare))
 }
 
-fn goals(measured: &Measured) {
+fn goals(measured: &Measured, inners: &[Inner]) {
     let mut table = Table::new(["goal", "at most", "measured", "by medians", ""]);
     let mut goal = |name: String, limit: f64, measured: [f64; 2]| {
         let [fastest, median] = measured.map(|value| format!("{value:.2}"));
@@ -115,7 +117,7 @@ fn goals(measured: &Measured) {
         table.row([name, format!("{limit:.2}"), fastest, median, verdict.to_owned()]);
     };
     let ways: [By; 2] = [Runs::fastest, Runs::median];
-    for threads in [1, 2] {
+    for threads in [1, 2].into_iter().filter(|_| inners.contains(&Inner::System)) {
         let added = |by: By| {
             let added = SIZES.map(|size| added(measured, Inner::System, Wrapper::Ours, size, threads, by));
             added.map(|added| added.unwrap())
@@ -125,7 +127,7 @@ fn goals(measured: &Measured) {
         goal(name("worst size"), 1.0, ways.map(|by| added(by).into_iter().fold(f64::MIN, f64::max)));
     }
     for threads in THREADS {
-        for inner in Inner::ALL {
+        for inner in inners.iter().copied() {
             let name = format!(
                 "{}, threads: {threads}, added to a pair: ours / cheapest peer, in the middle of all sizes",
                 inner.name()

@@ -12,7 +12,7 @@ use super::sys;
 /// What is done again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
-    /// serde_json parses a document of a megabyte into its `Value`: hardly more than an allocation for every string,
+    /// serde_json parses 4,000 records into its `Value`: hardly more than an allocation for every string,
     /// list and object.
     Parse,
     /// The same, and the value is written again, as what passes documents on does.
