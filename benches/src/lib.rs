@@ -11,6 +11,7 @@
 compile_error!("the benches compare ways to read Linux's /proc; elsewhere build with `--exclude benches`");
 
 pub mod allocations;
+pub mod allocator;
 pub mod bare;
 pub mod group;
 mod instrument;

@@ -44,6 +44,15 @@ pub trait Introspect {
     /// # Errors
     /// [`Untold`] when the allocator does not answer.
     fn memory(used: u64) -> Result<Memory, Untold>;
+
+    /// The same as it was gathered last, for an allocator that takes locks to gather: this must take none that a thread
+    /// which allocates could wait for.
+    ///
+    /// # Errors
+    /// [`Untold`] when the allocator does not answer.
+    fn memory_gathered(used: u64) -> Result<Memory, Untold> {
+        Self::memory(used)
+    }
 }
 
 /// Memory that an allocator holds, in bytes. What it does not tell is none.
@@ -59,7 +68,7 @@ pub struct Memory {
     pub fragmented: Option<u64>,
     /// In the allocator's own tables.
     pub metadata: Option<u64>,
-    /// Free and kept for the next allocation; the system cannot use it.
+    /// Free and kept for the next allocation.
     pub cached: Option<u64>,
     /// Address space without memory behind it.
     pub retained: Option<u64>,
@@ -79,6 +88,7 @@ pub struct Untold {
 pub(crate) struct Introspection {
     name: &'static str,
     memory: fn(u64) -> Result<Memory, Untold>,
+    memory_gathered: fn(u64) -> Result<Memory, Untold>,
 }
 
 /// The allocator behind the global one.
@@ -115,6 +125,15 @@ impl Allocator {
     pub fn memory(&self, used: u64) -> Result<Memory, Untold> {
         (self.0.memory)(used)
     }
+
+    /// The same as the last call of [`memory`](Allocator::memory) had it gathered: no thread that allocates waits for
+    /// this one, whatever the allocator.
+    ///
+    /// # Errors
+    /// [`Untold`] when it does not answer.
+    pub fn memory_gathered(&self, used: u64) -> Result<Memory, Untold> {
+        (self.0.memory_gathered)(used)
+    }
 }
 
 impl Untold {
@@ -147,7 +166,7 @@ impl std::error::Error for Untold {}
 
 impl Introspection {
     pub(crate) const fn of<A: Introspect>() -> Self {
-        Introspection { name: A::NAME, memory: A::memory }
+        Introspection { name: A::NAME, memory: A::memory, memory_gathered: A::memory_gathered }
     }
 }
 
@@ -169,7 +188,13 @@ pub(crate) fn known(allocator: TypeId) -> &'static Introspection {
     if allocator == TypeId::of::<::mimalloc::MiMalloc>() {
         return const { &Introspection::of::<::mimalloc::MiMalloc>() };
     }
-    const { &Introspection { name: "unknown", memory: only_what_is_counted } }
+    const {
+        &Introspection {
+            name: "unknown",
+            memory: only_what_is_counted,
+            memory_gathered: only_what_is_counted,
+        }
+    }
 }
 
 /// Of any allocator.

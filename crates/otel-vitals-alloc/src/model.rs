@@ -26,7 +26,6 @@ fn shards<const N: usize>() -> Arc<[Shard; N]> {
     Arc::new(std::array::from_fn(|index| {
         let shard = Shard::new();
         shard.index.store(index as u32, Relaxed);
-        shard.open();
         shard
     }))
 }

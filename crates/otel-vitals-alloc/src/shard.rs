@@ -1,5 +1,7 @@
 //! What one thread has counted.
 
+mod sys;
+
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, Ordering::*, const_unless_loom};
 use crate::counts::Counts;
 #[cfg(feature = "size-classes")]
@@ -14,13 +16,16 @@ use crate::size_class::{ByClass, Class};
 /// What was allocated is stored before the block is handed out and what was freed with `Release`: a reader that sees
 /// (`Acquire`) a free also sees the allocation that it ends, whichever thread made that. Readers load all that was freed
 /// first, and so never see more freed than allocated.
+///
+/// Memory that is all zero is a shard that has counted nothing.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Shard {
-    /// Bytes allocated at which the slow path takes over, which is how one comparison answers two questions: zero
-    /// where the shard is nobody's, and, once allocations are sampled, where the next sample is due; else never.
-    limit: AtomicU64,
+    /// Bytes allocated. The sign bit is how one addition answers two questions besides, with a flag of the processor
+    /// that it sets anyway: it is set where the shard is nobody's, and, once allocations are sampled, where a counter
+    /// that was set off for it reaches the next sample. Else no program lives to see it.
     allocated: AtomicU64,
+    /// Bytes freed; likewise.
     freed: AtomicU64,
     reallocations: AtomicU64,
     objects: Objects,
@@ -48,53 +53,54 @@ struct Objects {
     deallocations: AtomicU64,
 }
 
-/// A limit that is never reached.
-const NEVER: u64 = u64::MAX;
+/// What the bytes of a shard that is nobody's begin with: negative, and so far from zero that what threads add, which
+/// count here once before they hold one, never gets there.
+const NOBODYS: u64 = 1 << 63;
 
 impl Shard {
     const_unless_loom! {
-    /// A shard that is nobody's.
-    pub(crate) fn new() -> Shard {
-        Shard {
-            limit: AtomicU64::new(0),
-            allocated: AtomicU64::new(0),
-            freed: AtomicU64::new(0),
-            reallocations: AtomicU64::new(0),
-            objects: Objects::new(),
-            holder: AtomicU32::new(0),
-            next: AtomicU32::new(0),
-            index: AtomicU32::new(0),
-            stack: AtomicU64::new(0),
+        /// A shard that has counted nothing.
+        pub(crate) fn new() -> Shard {
+            Shard {
+                allocated: AtomicU64::new(0),
+                freed: AtomicU64::new(0),
+                reallocations: AtomicU64::new(0),
+                objects: Objects::new(),
+                holder: AtomicU32::new(0),
+                next: AtomicU32::new(0),
+                index: AtomicU32::new(0),
+                stack: AtomicU64::new(0),
+            }
         }
     }
+
+    const_unless_loom! {
+        /// A shard that is nobody's. Who counts on it is told that it cannot, and what it adds is never read.
+        pub(crate) fn nobodys() -> Shard {
+            let mut shard = Shard::new();
+            shard.allocated = AtomicU64::new(NOBODYS);
+            shard.freed = AtomicU64::new(NOBODYS);
+            shard
+        }
     }
 
     /// Whether the calling thread has counted an allocation of `size` bytes here. If not, either it does not hold the
-    /// shard, or the limit is reached, and bytes are counted but the object is not.
-    ///
-    /// What is added to the bytes of a shard that is nobody's is never read.
+    /// shard, or the sign bit is reached, and bytes are counted but the object is not.
     #[inline(always)]
     pub(crate) fn allocated(&self, size: usize) -> bool {
-        add(&self.allocated, size as u64, Relaxed);
-        if self.allocated.load(Relaxed) >= self.limit.load(Relaxed) {
+        if !sys::add(&self.allocated, size as u64, Relaxed) {
             return false;
         }
         add(self.objects.allocations(size), 1, Relaxed);
         true
     }
 
-    /// Counts the object of an allocation with which the limit was reached.
-    pub(crate) fn allocated_at_limit(&self, size: usize) {
-        add(self.objects.allocations(size), 1, Relaxed);
-    }
-
-    /// Whether the calling thread, which then holds this shard, has counted here that `size` bytes are freed.
+    /// The same of `size` bytes that are freed.
     #[inline(always)]
     pub(crate) fn freed(&self, size: usize) -> bool {
-        if self.limit.load(Relaxed) == 0 {
+        if !sys::add(&self.freed, size as u64, Release) {
             return false;
         }
-        add(&self.freed, size as u64, Release);
         add(self.objects.deallocations(size), 1, Release);
         true
     }
@@ -117,13 +123,14 @@ impl Shard {
         add(&self.reallocations, 1, Release);
     }
 
-    /// Opens the shard for the thread that holds it.
-    #[cfg_attr(
-        any(not(unix), otel_vitals_portable),
-        expect(dead_code, reason = "there, no thread holds one")
-    )]
-    pub(crate) fn open(&self) {
-        self.limit.store(NEVER, Relaxed);
+    /// Counts the object of an allocation with which the sign bit was reached.
+    pub(crate) fn allocated_object(&self, size: usize) {
+        add(self.objects.allocations(size), 1, Relaxed);
+    }
+
+    /// The same of what is freed.
+    pub(crate) fn freed_object(&self, size: usize) {
+        add(self.objects.deallocations(size), 1, Release);
     }
 
     /// Counts an allocation on a shard that many threads write.

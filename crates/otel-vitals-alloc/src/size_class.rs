@@ -30,33 +30,28 @@ pub(crate) struct Class(u8);
 #[derive(Debug)]
 pub(crate) struct ByClass<T>([T; CLASSES]);
 
-/// Up to here every bound is a multiple of [`FINE_STEP`], above of [`COARSE_STEP`].
+/// Up to here the class is looked up by the size itself, which costs the fewest instructions.
 const FINE: usize = 1024;
-const FINE_STEP: usize = 8;
-const LARGEST: usize = 32768;
-const COARSE_STEP: usize = 128;
-/// What to add to a size in coarse steps so that it goes on where the fine steps end.
-const OFFSET: usize = FINE / FINE_STEP - FINE / COARSE_STEP;
-/// One more than there are up to the largest bound, for all that is larger.
-const STEPS: usize = LARGEST / COARSE_STEP + OFFSET + 2;
+/// Beyond, bounds are multiples of this, and the class is looked up by the step.
+const STEP: usize = 128;
+/// Steps up to the largest bound, and one for all that is larger.
+const STEPS: usize = 32768 / STEP + 1;
 
-/// The class of a size in steps. A table costs a load from a few hot lines where a search costs branches; no `static`,
-/// which is looked up through another table.
-const CLASS_OF_STEP: &[Class; STEPS] = &class_of_step();
+/// No `static`s, which are looked up through another table.
+const BY_SIZE: &[Class; FINE + 1] = &classes(1);
+const BY_STEP: &[Class; STEPS] = &classes(STEP);
 
 impl Class {
     /// The class of `size` bytes.
     #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "each index is limited to the last of its table")]
     pub(crate) fn of(size: usize) -> Self {
-        let step = if size <= FINE {
-            size.div_ceil(FINE_STEP)
-        } else {
-            // Allocators take long for these: let the others fall through.
-            cold_path();
-            size.min(LARGEST + 1).div_ceil(COARSE_STEP) + OFFSET
-        };
-        #[expect(clippy::indexing_slicing, reason = "both branches end before the last step")]
-        CLASS_OF_STEP[step]
+        if size <= FINE {
+            return BY_SIZE[size];
+        }
+        // Allocators take long for these: let the others fall through.
+        cold_path();
+        BY_STEP[((size - 1) / STEP).min(STEPS - 1)]
     }
 
     /// Where the class is among all [`CLASSES`].
@@ -85,17 +80,18 @@ impl<T> ByClass<T> {
     }
 }
 
+/// The classes of the largest size in each step. With steps of one byte, the first step is of no bytes.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
-const fn class_of_step() -> [Class; STEPS] {
-    let mut classes = [Class(0); STEPS];
-    let (mut step, mut class) = (0, 0);
-    while step < STEPS {
-        let size = if step <= FINE / FINE_STEP { step * FINE_STEP } else { (step - OFFSET) * COARSE_STEP };
+const fn classes<const N: usize>(step: usize) -> [Class; N] {
+    let mut classes = [Class(0); N];
+    let (mut at, mut class) = (0, 0);
+    while at < N {
+        let size = if step == 1 { at } else { (at + 1) * step };
         while class < BOUNDS.len() && BOUNDS[class] < size as u64 {
             class += 1;
         }
-        classes[step] = Class(class as u8);
-        step += 1;
+        classes[at] = Class(class as u8);
+        at += 1;
     }
     classes
 }
@@ -106,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_class_holds_what_is_larger_than_the_bound_before_and_no_larger_than_its_own() {
-        for size in 0..=LARGEST {
+        for size in 0..=32_768 {
             let index = Class::of(size).index();
             assert!(size as u64 <= BOUNDS[index], "{size} is in class {index}");
             assert!(index == 0 || BOUNDS[index - 1] < size as u64, "{size} is in class {index}");
@@ -115,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_every_bound_is_the_last_class() {
-        for size in [LARGEST + 1, 1 << 20, isize::MAX as usize] {
+        for size in [32_769, 1 << 20, isize::MAX as usize] {
             assert_eq!(Class::of(size).index(), CLASSES - 1);
         }
     }

@@ -14,7 +14,7 @@ use crate::shard::Shard;
 pub(crate) use leases::own;
 
 /// What a thread counts on that holds no shard.
-static NOBODYS: Shard = Shard::new();
+static NOBODYS: Shard = Shard::nobodys();
 
 /// Whether any thread has counted anything.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -31,7 +31,7 @@ pub(crate) fn is_installed() -> bool {
 /// Counts an allocation that the calling thread could not count at once.
 pub(crate) fn allocated(size: usize) {
     match lease() {
-        Lease::Held(own) => own.allocated_at_limit(size),
+        Lease::Held(own) => own.allocated_object(size),
         Lease::New(own) if own.allocated(size) => {}
         Lease::New(_) | Lease::None => shared().allocated_by_many(size),
     }
@@ -40,8 +40,9 @@ pub(crate) fn allocated(size: usize) {
 /// Counts what is freed and the calling thread could not count at once.
 pub(crate) fn freed(size: usize) {
     match lease() {
-        Lease::Held(own) | Lease::New(own) if own.freed(size) => {}
-        _ => shared().freed_by_many(size),
+        Lease::Held(own) => own.freed_object(size),
+        Lease::New(own) if own.freed(size) => {}
+        Lease::New(_) | Lease::None => shared().freed_by_many(size),
     }
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn freed(size: usize) {
 pub(crate) fn reallocated(old: usize, new: usize) {
     match lease() {
         Lease::Held(own) => {
-            own.allocated_at_limit(new);
+            own.allocated_object(new);
             own.reallocated_from(old);
         }
         Lease::New(own) if own.reallocated(old, new) => {}

@@ -4,6 +4,8 @@
 //! allocator, so that what is counted on the way is not in it.
 #![allow(
     unsafe_code,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]
@@ -46,21 +48,25 @@ impl Locked {
 unsafe impl GlobalAlloc for Locked {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count(Some(layout.size()), None);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.count(Some(layout.size()), None);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.count(Some(size), Some(layout.size()));
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.count(None, Some(layout.size()));
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -115,9 +121,10 @@ fn work(seed: u64, hand_over: impl Fn(Block), handed_over: impl Fn() -> Option<B
     for _ in 0..STEPS {
         let choice = if blocks.is_empty() { 0 } else { numbers.below(8) };
         let layout = numbers.layout();
-        // SAFETY: the layouts have sizes.
         match choice {
+            // SAFETY: the layout has a size.
             0..3 => blocks.push(Block(unsafe { ALLOCATOR.alloc(layout) }, layout)),
+            // SAFETY: as above.
             3 => blocks.push(Block(unsafe { ALLOCATOR.alloc_zeroed(layout) }, layout)),
             4 => {
                 let at = numbers.below(blocks.len());

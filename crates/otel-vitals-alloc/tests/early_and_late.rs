@@ -2,6 +2,8 @@
 #![cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 #![allow(
     unsafe_code,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]

@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 #![allow(
     unsafe_code,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]

@@ -1,6 +1,8 @@
 //! Every reading is consistent, and no reading is behind one before it, however much is allocated meanwhile.
 #![allow(
     unsafe_code,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]

@@ -1,6 +1,8 @@
 //! Threads that come and go leave their counts and nothing else.
 #![allow(
     unsafe_code,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]

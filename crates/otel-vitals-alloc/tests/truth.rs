@@ -4,6 +4,8 @@
 //! same reason the tests of this file take turns.
 #![allow(
     unsafe_code,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]
@@ -220,21 +222,25 @@ impl Methods {
 unsafe impl GlobalAlloc for Methods {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.called(0);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.called(1);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.called(2);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.called(3);
+        // SAFETY: the caller keeps the conditions of this method, which are the same.
         unsafe { System.realloc(block, layout, size) }
     }
 }

@@ -114,14 +114,14 @@ pub struct BySize {
 impl MemStats {
     /// What there is to say now.
     ///
-    /// It takes no lock and allocates nothing, and every thread goes on allocating while it is read. What an allocator
-    /// does to tell of itself is its own: with the feature `jemalloc`, jemalloc is asked once a second at most to gather
-    /// its statistics, for which it locks its arenas, one after the other, for some microseconds each.
+    /// It takes no lock that a thread which allocates could wait for, and allocates nothing. What an allocator takes
+    /// locks to gather, as jemalloc does, is as the last collection of `rust.allocator.memory.size` had it gathered; what
+    /// is counted is as it is now.
     #[must_use]
     pub fn read() -> Self {
         let Some(counts) = counts() else { return MemStats::nothing() };
         // One that does not tell is as one that has nothing to tell.
-        let memory = allocator().and_then(|allocator| allocator.memory(counts.used()).ok());
+        let memory = allocator().and_then(|allocator| allocator.memory_gathered(counts.used()).ok());
         Sources {
             allocated: counts.allocated,
             freed: counts.freed,

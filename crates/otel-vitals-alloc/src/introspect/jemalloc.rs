@@ -33,7 +33,7 @@ use super::{Introspect, Memory, Untold};
 impl Introspect for Jemalloc {
     const NAME: &'static str = "jemalloc";
 
-    fn memory(_used: u64) -> Result<Memory, Untold> {
+    fn memory(used: u64) -> Result<Memory, Untold> {
         let statistics = Statistics::get().map_err(untold)?;
         if TURNS.take(Instant::now()) {
             statistics.refresh().map_err(untold)?;
@@ -43,12 +43,19 @@ impl Introspect for Jemalloc {
             }
             return Ok(partition(&told));
         }
-        // Reading while another thread advances the epoch would wait for it.
+        Self::memory_gathered(used)
+    }
+
+    /// Where nothing was gathered yet, reading takes the lock of jemalloc's `mallctl`, for which nothing that allocates
+    /// waits.
+    fn memory_gathered(_used: u64) -> Result<Memory, Untold> {
+        // Reading from jemalloc while another thread advances the epoch would wait for it.
         if let Ok(last) = LAST.try_lock()
             && let Some(told) = *last
         {
             return Ok(partition(&told));
         }
+        let statistics = Statistics::get().map_err(untold)?;
         statistics.read().map(|told| partition(&told)).map_err(untold)
     }
 }

@@ -39,7 +39,6 @@ impl Leases {
         let free = || self.free.pop(|index| self.chunks.get(index));
         let shard = free().or_else(|| self.abandoned()).or_else(|| self.grow())?;
         shard.holder.store(self.generation.load(Relaxed), Relaxed);
-        shard.open();
         Some(shard)
     }
 

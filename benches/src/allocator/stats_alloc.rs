@@ -1,0 +1,5 @@
+//! stats_alloc in front of any allocator.
+
+mod sys;
+
+pub use sys::in_front_of;

@@ -1,0 +1,44 @@
+//! What counting may cost in instructions, which do not depend on how busy the machine is.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it is a test")]
+
+use benches::allocator::callgrind::{instructions, is_here};
+use benches::allocator::program::Work;
+use benches::allocator::{Inner, Program, Programs, Wrapper};
+
+/// Instructions more than bare: what they are with Rust 1.95 on x86-64 (29, 21, 36, 31), and a few for another compiler.
+/// In front of nothing there is no call that would have to keep registers anyway.
+const LIMITS: [(Inner, Work, f64); 4] = [
+    (Inner::System, Work::Pair, 32.0),
+    (Inner::System, Work::Realloc, 24.0),
+    (Inner::Null, Work::Pair, 40.0),
+    (Inner::Null, Work::Realloc, 35.0),
+];
+
+#[test]
+fn counting_takes_a_few_instructions() {
+    if cfg!(not(target_arch = "x86_64")) {
+        println!("skipped: the numbers are of x86-64");
+        return;
+    }
+    if cfg!(debug_assertions) {
+        println!("skipped: without optimisation instructions say nothing; `cargo test --release -p benches`");
+        return;
+    }
+    if !is_here() {
+        println!("skipped: valgrind is not installed");
+        return;
+    }
+    let programs = Programs::beside(env!("CARGO_BIN_EXE_alloc_system_bare"));
+    for (inner, work, limit) in LIMITS {
+        let [bare, ours] = [Wrapper::Bare, Wrapper::Ours]
+            .map(|wrapper| instructions(&programs, Program { inner, wrapper }, work, 64).unwrap());
+        let more = ours - bare;
+        // Less than a few would be a program that does not count.
+        assert!(
+            (5.0..=limit).contains(&more),
+            "{} {}: {more} instructions more than bare, at most {limit}",
+            inner.name(),
+            work.name()
+        );
+    }
+}
