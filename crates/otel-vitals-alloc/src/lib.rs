@@ -12,6 +12,8 @@
 //! }
 //! ```
 
+#![cfg_attr(loom, expect(dead_code, reason = "what is not modelled"))]
+
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("bytes are counted in 64-bit atomics, which this target does not have");
 
