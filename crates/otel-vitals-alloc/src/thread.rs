@@ -59,6 +59,10 @@ pub(crate) fn reallocated(old: usize, new: usize) {
 }
 
 /// What the calling thread counts on.
+#[cfg_attr(
+    any(not(unix), otel_vitals_portable),
+    expect(dead_code, reason = "there, no thread holds a shard")
+)]
 enum Lease {
     /// The shard that it has held before.
     Held(&'static Shard),
