@@ -1,4 +1,8 @@
-//! A global allocator that counts what a Rust program allocates and frees, to the byte, for the price of nothing.
+//! A global allocator that counts what a Rust program allocates and frees, to the byte, for about half a nanosecond
+//! each.
+//!
+//! [`Counting`] wraps the allocator that a program has, the system's or any other. It counts blocks and bytes that are
+//! allocated, freed and reallocated, and blocks by size class. [`counts`] reads them, at any time and from any thread.
 //!
 //! ```
 //! use otel_vitals_alloc::Counting;
@@ -11,6 +15,52 @@
 //!     println!("{} bytes in {} blocks", counts.used(), counts.objects());
 //! }
 //! ```
+//!
+//! The crate is part of [otel-vitals](https://docs.rs/otel-vitals), which ships what is counted as OpenTelemetry metrics,
+//! and stands by itself: it depends on `libc` and nothing else.
+//!
+//! # What is counted
+//!
+//! | | |
+//! | --- | --- |
+//! | what | every block that Rust code asks its global allocator for, and its size as it was asked for |
+//! | exactly | nothing is sampled, estimated or lost: totals are those of an independent count, whatever threads do |
+//! | a reallocation | one block freed, one allocated, and one reallocated, wherever the block then is |
+//! | a failure | an allocation that returns null counts nothing |
+//! | not | what C code gets from `malloc`, what is mapped directly, and what an allocator rounds up or keeps for itself; see [`allocator`] for the last |
+//!
+//! No total ever goes back, and in every reading no more is freed than allocated, in all and in each class.
+//!
+//! # How
+//!
+//! Each thread counts on a *shard* of its own, which it alone writes, with plain additions: no lock prefix, no shared
+//! cache line, no destructor in thread-local storage. It gets the shard with its first allocation and gives it back at its
+//! very end, with what is on it, to the next thread that starts. So there are as many shards, of some 1.2 KiB each, as
+//! there were threads at a time, however many there ever were. Readers add up all shards; no thread waits for them, nor
+//! they for any.
+//!
+//! # Where it may be used
+//!
+//! - **Before `main`, and in destructors** of thread-local storage and POSIX keys, up to the last one: all of it counts.
+//! - **After `fork`**, the child counts on from what its parent had counted, and its new threads take over the shards of
+//!   those that it has lost. A child that was made without the C library's `fork` (a bare `clone`) leaves those unused.
+//! - **In a library that is loaded later** (`dlopen`), with a global allocator of its own, it counts for that library. It
+//!   may be unloaded while threads live that have allocated in it.
+//! - **In a signal handler**, it adds nothing that is unsafe to what the inner allocator does, except in the first
+//!   allocation of a thread, which registers a hook with the C library. On x86-64 in an optimised build, a handler that
+//!   interrupts counting costs no count; elsewhere, what the handler counts may be overwritten by what it interrupts.
+//! - **With `panic = "abort"`, in `no_main` programs and without `std` threads**: it does not care.
+//!
+//! Linux and other Unix have all this. Elsewhere there is no hook at the end of a thread; all threads then count on a few
+//! shards together, exactly, but with atomic additions, which cost more.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `size-classes` | yes | blocks by size, in the classes of Go's allocator; without it a shard is 128 bytes |
+//! | `jemalloc` | no | what jemalloc tells of itself, for `Counting<tikv_jemallocator::Jemalloc>` |
+//! | `mimalloc` | no | what mimalloc tells of itself, for `Counting<mimalloc::MiMalloc>` |
 
 #![cfg_attr(loom, expect(dead_code, reason = "what is not modelled"))]
 #![cfg_attr(miri, expect(dead_code, unused_imports, reason = "Miri knows no forks and no stacks"))]

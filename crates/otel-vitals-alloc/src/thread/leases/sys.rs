@@ -1,8 +1,13 @@
-//! Hooks at the end of a thread, after a fork and before the code is unloaded; and how large a stack is.
+//! Hooks at the end of a thread, after a fork and before the code is unloaded.
 #![allow(unsafe_code)]
 
-use libc::{c_int, c_void, pthread_key_t};
-use std::mem::MaybeUninit;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod stack;
+
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(super) use stack::stack_size;
+
+use libc::{c_void, pthread_key_t};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 
@@ -86,47 +91,7 @@ extern "C" fn unload() {
     }
 }
 
-/// Bytes of the stack of the calling thread; of the first thread as far as it may grow. Zero where nobody tells.
-#[cfg(all(target_os = "linux", not(miri)))]
-pub(super) fn stack_size() -> u64 {
-    if is_first_thread() { stack_limit() } else { mapped_stack() }
-}
-
-#[cfg(all(target_os = "linux", not(miri)))]
-fn is_first_thread() -> bool {
-    // SAFETY: these calls have no conditions.
-    unsafe { libc::gettid() == libc::getpid() }
-}
-
-#[cfg(all(target_os = "linux", not(miri)))]
-fn stack_limit() -> u64 {
-    let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-    // SAFETY: `limit` may be written.
-    if unsafe { libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) } != 0 {
-        return 0;
-    }
-    // SAFETY: the call that has succeeded has written it.
-    let limit = unsafe { limit.assume_init() }.rlim_cur;
-    if limit == libc::RLIM_INFINITY { 0 } else { limit }
-}
-
-#[cfg(all(target_os = "linux", not(miri)))]
-fn mapped_stack() -> u64 {
-    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: the calling thread exists, and `attributes` may be written.
-    if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
-        return 0;
-    }
-    let (mut start, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: the call that has succeeded has made the attributes, which are destroyed once, after their last use.
-    let outcome: c_int = unsafe {
-        let outcome = libc::pthread_attr_getstack(attributes.as_ptr(), &mut start, &mut size);
-        libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        outcome
-    };
-    if outcome == 0 { size as u64 } else { 0 }
-}
-
+/// Nobody tells.
 #[cfg(any(not(target_os = "linux"), miri))]
 pub(super) fn stack_size() -> u64 {
     0
