@@ -63,7 +63,7 @@
 //! | `mimalloc` | no | what mimalloc tells of itself, for `Counting<mimalloc::MiMalloc>` |
 
 #![cfg_attr(loom, expect(dead_code, reason = "what is not modelled"))]
-#![cfg_attr(miri, expect(dead_code, unused_imports, reason = "Miri knows no forks and no stacks"))]
+#![cfg_attr(miri, expect(dead_code, reason = "Miri has no hooks for forks"))]
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("bytes are counted in 64-bit atomics, which this target does not have");
