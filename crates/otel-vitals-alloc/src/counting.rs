@@ -2,10 +2,11 @@
 
 mod sys;
 
-use std::alloc::{Layout, System};
+use std::alloc::System;
 use std::any::TypeId;
 
 use crate::introspect::{self, Introspect, Introspection};
+use crate::shard::Shard;
 use crate::thread;
 
 /// A global allocator that counts what it passes on to another.
@@ -37,7 +38,7 @@ fn main() {
 "#
 )]
 /// [`counts`](crate::counts) tells what has been counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 pub struct Counting<A = System> {
     inner: A,
     introspection: Option<&'static Introspection>,
@@ -77,22 +78,21 @@ impl<A> Counting<A> {
     }
 }
 
-/// What comes once in the life of a thread, and what is asked for once in a while. The caller has allocated or will
-/// free: this counts, and is not in the way of those who could count at once.
+/// What comes once in the life of a thread, next to always. `tried` is the shard that could not be counted on.
 impl<A: 'static> Counting<A> {
     #[cold]
     #[inline(never)]
-    fn allocated(&self, block: *mut u8, layout: Layout) -> *mut u8 {
+    fn allocated(&self, tried: Option<&'static Shard>, block: *mut u8, size: usize) -> *mut u8 {
         self.tell();
-        thread::allocated(layout.size());
+        thread::allocated(tried, size);
         block
     }
 
     #[cold]
     #[inline(never)]
-    fn reallocated(&self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+    fn reallocated(&self, tried: Option<&'static Shard>, block: *mut u8, old: usize, new: usize) -> *mut u8 {
         self.tell();
-        thread::reallocated(old, new);
+        thread::reallocated(tried, old, new);
         block
     }
 

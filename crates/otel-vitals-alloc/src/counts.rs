@@ -1,16 +1,16 @@
 //! What has been counted.
 
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 use crate::registry::REGISTRY;
 #[cfg(feature = "size-classes")]
 use crate::size_class::{BOUNDS, CLASSES};
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 use crate::thread;
 
 /// What every [`Counting`](crate::Counting) of the program has counted since its start, as one reading.
 ///
 /// Within a reading no more is freed than allocated, in all and in each class, and from one reading to the next no
-/// total goes back. What other threads do while it is read is in it or not. The allocation behind
+/// total goes back. (Signal handlers that allocate may break the first, where the crate's documentation says so.) What other threads do while it is read is in it or not. The allocation behind
 /// C's `malloc` and what the allocator itself maps is not in it: a global allocator sees what Rust code asks for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -42,7 +42,8 @@ pub struct SizeClass {
     pub deallocations: u64,
 }
 
-/// What the program has allocated and freed so far; none where no [`Counting`](crate::Counting) is its global allocator.
+/// What the program has allocated and freed so far; none where no [`Counting`](crate::Counting) is its global allocator,
+/// nor has been asked for anything.
 ///
 /// Takes no lock and stops nobody: every thread goes on counting while it is read. It touches a kilobyte or so for each
 /// thread that there was at a time, which is some microseconds for a hundred threads.
@@ -61,7 +62,7 @@ pub struct SizeClass {
 /// # drop(block);
 /// # }
 /// ```
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 #[must_use]
 pub fn counts() -> Option<Counts> {
     thread::is_installed().then(|| {
@@ -75,14 +76,14 @@ pub fn counts() -> Option<Counts> {
 /// first thread as far as its stack may grow (`RLIMIT_STACK`). Zero where the system does not tell (anywhere but Linux).
 ///
 /// A thread is asked for its own when it first allocates (`pthread_getattr_np`); this only adds up.
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 #[must_use]
 pub fn thread_stacks() -> u64 {
     REGISTRY.stacks()
 }
 
 /// Bytes that the counters themselves take.
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 #[must_use]
 pub fn own_size() -> u64 {
     REGISTRY.size()

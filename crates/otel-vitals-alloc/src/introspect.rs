@@ -13,6 +13,8 @@ use std::fmt;
 
 /// An allocator that tells what it holds.
 ///
+/// Its functions are the type's and not a value's, because a global allocator is one of its kind.
+///
 /// Implemented for [`System`], and with the features `jemalloc` and `mimalloc` for `tikv_jemallocator::Jemalloc` and
 /// `mimalloc::MiMalloc`; there it is said what each tells and what it cannot tell apart. Implement it for another
 /// allocator and wrap that with [`Counting::introspected`](crate::Counting::introspected).
@@ -130,7 +132,7 @@ impl Allocator {
     /// this one, whatever the allocator.
     ///
     /// # Errors
-    /// [`Untold`] when it does not answer.
+    /// [`Untold`] when it does not answer, or has to gather what it tells and was not asked to before.
     pub fn memory_gathered(&self, used: u64) -> Result<Memory, Untold> {
         (self.0.memory_gathered)(used)
     }

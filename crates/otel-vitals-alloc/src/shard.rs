@@ -53,8 +53,11 @@ struct Objects {
     deallocations: AtomicU64,
 }
 
-/// What the bytes of a shard that is nobody's begin with: negative, and so far from zero that what threads add, which
-/// count here once before they hold one, never gets there.
+/// What the bytes of a shard that is nobody's begin with, and are set back to: as far below zero as can be.
+#[cfg_attr(
+    any(not(unix), otel_vitals_portable),
+    allow(dead_code, reason = "there, nothing is tried in vain")
+)]
 const NOBODYS: u64 = 1 << 63;
 
 impl Shard {
@@ -76,12 +79,23 @@ impl Shard {
 
     const_unless_loom! {
         /// A shard that is nobody's. Who counts on it is told that it cannot, and what it adds is never read.
+        #[cfg_attr(any(not(unix), otel_vitals_portable), allow(dead_code, reason = "there, nothing is tried in vain"))]
         pub(crate) fn nobodys() -> Shard {
             let mut shard = Shard::new();
             shard.allocated = AtomicU64::new(NOBODYS);
             shard.freed = AtomicU64::new(NOBODYS);
             shard
         }
+    }
+
+    /// To be called on a shard that is nobody's, by whoever was told so.
+    #[cfg_attr(
+        any(not(unix), otel_vitals_portable),
+        allow(dead_code, reason = "there, nothing is tried in vain")
+    )]
+    pub(crate) fn stay_nobodys(&self) {
+        self.allocated.store(NOBODYS, Relaxed);
+        self.freed.store(NOBODYS, Relaxed);
     }
 
     /// Whether the calling thread has counted an allocation of `size` bytes here. If not, either it does not hold the
@@ -111,13 +125,12 @@ impl Shard {
         if !self.allocated(new) {
             return false;
         }
-        self.reallocated_from(old);
+        self.freed_by_reallocation(old);
         true
     }
 
-    /// Counts what became of the `old` bytes of a block whose new bytes are counted.
     #[inline(always)]
-    pub(crate) fn reallocated_from(&self, old: usize) {
+    fn freed_by_reallocation(&self, old: usize) {
         add(&self.freed, old as u64, Release);
         add(self.objects.deallocations(old), 1, Release);
         add(&self.reallocations, 1, Release);
@@ -128,7 +141,13 @@ impl Shard {
         add(self.objects.allocations(size), 1, Relaxed);
     }
 
-    /// The same of what is freed.
+    /// Counts what is left of a reallocation with which the sign bit was reached.
+    pub(crate) fn reallocated_object(&self, old: usize, new: usize) {
+        self.allocated_object(new);
+        self.freed_by_reallocation(old);
+    }
+
+    /// Counts the object of a free with which the sign bit was reached.
     pub(crate) fn freed_object(&self, size: usize) {
         add(self.objects.deallocations(size), 1, Release);
     }
@@ -236,4 +255,46 @@ impl Objects {
 #[inline(always)]
 fn add(counter: &AtomicU64, more: u64, order: Ordering) {
     counter.store(counter.load(Relaxed).wrapping_add(more), order);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn read(shard: &Shard) -> Counts {
+        let mut counts = Counts::none();
+        shard.read_freed(&mut counts);
+        shard.read_allocated(&mut counts);
+        counts
+    }
+
+    #[test]
+    fn who_tries_a_shard_that_is_nobodys_is_told_so_for_ever() {
+        let shard = Shard::nobodys();
+        for _ in 0..3 {
+            assert!(!shard.allocated(1 << 62) && !shard.freed(1 << 62));
+            shard.stay_nobodys();
+            assert!(!shard.reallocated(1, 1 << 62));
+            shard.stay_nobodys();
+        }
+        assert_eq!(read(&shard).allocations, 0);
+    }
+
+    #[test]
+    fn at_the_sign_bit_bytes_are_counted_and_the_object_is_left_to_the_slow_path() {
+        let shard = Shard::new();
+        let before = (1 << 63) - 10;
+        for bytes in [&shard.allocated, &shard.freed] {
+            bytes.store(before, Relaxed);
+        }
+        assert!(shard.allocated(9) && !shard.allocated(1));
+        shard.allocated_object(1);
+        assert!(shard.freed(9) && !shard.freed(1));
+        shard.freed_object(1);
+        assert!(!shard.reallocated(20, 30));
+        shard.reallocated_object(20, 30);
+        let counts = read(&shard);
+        assert_eq!((counts.allocated, counts.freed), (before + 40, before + 30));
+        assert_eq!((counts.allocations, counts.deallocations, counts.reallocations), (3, 3, 1));
+    }
 }

@@ -7,7 +7,7 @@ use std::hint::cold_path;
 use crate::atomic::AtomicU64;
 
 /// Upper bounds of the classes in bytes, as Go 1.26 has them. What is larger is a class of its own after these.
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 pub(crate) const BOUNDS: [u64; 68] = [
     0, 8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 320, 352, 384,
     416, 448, 480, 512, 576, 640, 704, 768, 896, 1024, 1152, 1280, 1408, 1536, 1792, 2048, 2304, 2688, 3072,
@@ -16,7 +16,7 @@ pub(crate) const BOUNDS: [u64; 68] = [
 ];
 
 /// Few, so that not too many orders are to be tried.
-#[cfg(loom)]
+#[cfg(all(loom, test))]
 pub(crate) const BOUNDS: [u64; 2] = [0, 32768];
 
 /// How many classes there are, the one without a bound included.
@@ -63,12 +63,12 @@ impl Class {
 
 impl ByClass<AtomicU64> {
     /// Counters that have counted nothing.
-    #[cfg(not(loom))]
+    #[cfg(not(all(loom, test)))]
     pub(crate) const fn zero() -> Self {
         ByClass([const { AtomicU64::new(0) }; CLASSES])
     }
 
-    #[cfg(loom)]
+    #[cfg(all(loom, test))]
     pub(crate) fn zero() -> Self {
         ByClass(std::array::from_fn(|_| AtomicU64::new(0)))
     }

@@ -76,53 +76,77 @@ fn in_destructors_of_thread_local_storage_whatever_their_order() {
     assert_eq!(after.freed - before.freed, 11_110);
 }
 
-static KEYS: Mutex<Vec<pthread_key_t>> = Mutex::new(Vec::new());
 static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 /// The destructor of a POSIX key that wants to be called again, as often as the system does that.
 unsafe extern "C" fn again_and_again(key: *mut c_void) {
     ROUNDS.fetch_add(1, SeqCst);
     allocate_and_free(7);
-    // SAFETY: the key is not deleted.
-    unsafe { libc::pthread_setspecific(key.addr() as pthread_key_t - 1, key) };
+    set(key.addr() as pthread_key_t - 1);
 }
 
-fn create_key() {
+unsafe extern "C" fn once(_key: *mut c_void) {
+    ROUNDS.fetch_add(1, SeqCst);
+    allocate_and_free(7);
+}
+
+fn create_key(destructor: unsafe extern "C" fn(*mut c_void)) -> pthread_key_t {
     let mut key = 0;
     // SAFETY: the key may be written.
-    assert_eq!(unsafe { libc::pthread_key_create(&mut key, Some(again_and_again)) }, 0);
-    KEYS.lock().unwrap().push(key);
+    assert_eq!(unsafe { libc::pthread_key_create(&mut key, Some(destructor)) }, 0);
+    key
 }
 
-fn set_keys() {
-    for key in &*KEYS.lock().unwrap() {
-        let value = std::ptr::without_provenance(*key as usize + 1);
-        // SAFETY: the key is not deleted, and what is set is not dereferenced.
-        assert_eq!(unsafe { libc::pthread_setspecific(*key, value) }, 0);
-    }
+fn set(key: pthread_key_t) {
+    let value = std::ptr::without_provenance(key as usize + 1);
+    // SAFETY: the key is not deleted, and what is set is not dereferenced.
+    assert_eq!(unsafe { libc::pthread_setspecific(key, value) }, 0);
 }
 
-/// One key was created before that of the allocator, whose destructors so run before and after it in each round.
+/// What `THREADS` threads that do `work` and end have counted, as allocations and bytes; all of it is freed, and they
+/// leave nothing.
+#[track_caller]
+fn counted(work: impl Fn() + Copy + Send + 'static) -> (u64, u64) {
+    // As many shards as there are threads at a time.
+    thread::spawn(work).join().unwrap();
+    ROUNDS.store(0, SeqCst);
+    let (before, size) = (counts().unwrap(), own_size());
+    (0..THREADS).for_each(|_| thread::spawn(work).join().unwrap());
+    let after = counts().unwrap();
+    assert_eq!(own_size(), size, "each thread gave its shard back");
+    let allocations = after.allocations - before.allocations;
+    let allocated = after.allocated - before.allocated;
+    assert_eq!(after.deallocations - before.deallocations, allocations);
+    assert_eq!(after.freed - before.freed, allocated);
+    (allocations, allocated)
+}
+
+const THREADS: u64 = 500;
+
+/// One key is created before that of the allocator, so that its destructor runs before that in each round; one after.
 #[test]
 fn in_destructors_of_posix_keys_up_to_the_last_round() {
     let _alone = alone();
-    create_key();
+    let first = create_key(again_and_again);
     allocate_and_free(1);
-    create_key();
-    let (before, size) = (counts().unwrap(), own_size());
-    const THREADS: u64 = 500;
-    for _ in 0..THREADS {
-        let work = || {
-            set_keys();
-            allocate_and_free(1);
-        };
-        thread::spawn(work).join().unwrap();
-    }
-    let after = counts().unwrap();
+    let last = create_key(again_and_again);
+    let both = move || {
+        set(first);
+        set(last);
+        allocate_and_free(1);
+    };
+    let (allocations, allocated) = counted(both);
     let rounds = u64::from(ROUNDS.load(SeqCst));
     assert!(rounds >= 8 * THREADS, "both keys in each of four rounds, {rounds}");
-    assert_eq!(after.allocations - before.allocations, THREADS + rounds);
-    assert_eq!(after.allocated - before.allocated, THREADS + 7 * rounds);
-    assert_eq!(after.deallocations - before.deallocations, THREADS + rounds);
-    assert_eq!(own_size(), size, "each thread gave its shard back");
+    assert_eq!((allocations, allocated), (THREADS + rounds, THREADS + 7 * rounds));
+}
+
+#[test]
+fn in_the_destructor_of_a_posix_key_for_the_first_time() {
+    let _alone = alone();
+    allocate_and_free(1);
+    let last = create_key(once);
+    let (allocations, allocated) = counted(move || set(last));
+    assert_eq!(u64::from(ROUNDS.load(SeqCst)), THREADS);
+    assert_eq!((allocations, allocated), (THREADS, 7 * THREADS));
 }

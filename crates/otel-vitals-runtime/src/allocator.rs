@@ -33,6 +33,8 @@ fn read(memory: &Memory, reading: &mut Reading) {
 /// Declares the instrument; nothing where the global allocator does not count.
 pub(crate) fn register(meter: &Meter, context: &SourceContext) {
     let Some(allocator) = allocator() else { return };
+    // A snapshot before the first collection shows what the allocator has gathered now. A failure shows there, too.
+    let _ = ask(allocator);
     let source = context.source("rust.allocator", Reading::default(), move |reading: &mut Reading| {
         read(&ask(allocator)?, reading);
         Ok(())

@@ -115,8 +115,8 @@ impl MemStats {
     /// What there is to say now.
     ///
     /// It takes no lock that a thread which allocates could wait for, and allocates nothing. What an allocator takes
-    /// locks to gather, as jemalloc does, is as the last collection of `rust.allocator.memory.size` had it gathered; what
-    /// is counted is as it is now.
+    /// locks to gather, as jemalloc does, is as the last collection of `rust.allocator.memory.size` had it gathered, or its
+    /// registration, and not told before that; what is counted is as it is now.
     #[must_use]
     pub fn read() -> Self {
         let Some(counts) = counts() else { return MemStats::nothing() };

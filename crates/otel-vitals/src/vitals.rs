@@ -110,8 +110,9 @@ impl Vitals {
         &self.inner.provider
     }
 
-    /// What Go's `runtime.ReadMemStats` tells, of this program: a snapshot taken now, whatever is configured. All zero
-    /// unless an [`alloc::Counting`](crate::alloc::Counting) is the program's global allocator.
+    /// What Go's `runtime.ReadMemStats` tells, of this program: a snapshot of what is counted now, whatever is configured,
+    /// and of what the allocator was last asked to tell by a collection. All zero unless an
+    /// [`alloc::Counting`](crate::alloc::Counting) is the program's global allocator.
     ///
     /// ```no_run
     /// let vitals = otel_vitals::init()?;

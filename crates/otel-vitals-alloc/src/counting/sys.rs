@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::any::TypeId;
 
 use super::Counting;
+use crate::shard::Shard;
 use crate::thread;
 
 /// What every allocator aligns to without being asked, on the machines where the standard library says so.
@@ -36,40 +37,44 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
         }
         // SAFETY: as above.
         let block = unsafe { self.inner.alloc(layout) };
-        if block.is_null() || thread::own().allocated(layout.size()) {
+        let own = thread::own();
+        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
-        self.allocated(block, layout)
+        self.allocated(own, block, layout.size())
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
         let block = unsafe { self.inner.alloc_zeroed(layout) };
-        if block.is_null() || thread::own().allocated(layout.size()) {
+        let own = thread::own();
+        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
-        self.allocated(block, layout)
+        self.allocated(own, block, layout.size())
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
         let block = unsafe { self.inner.realloc(block, layout, size) };
-        if block.is_null() || thread::own().reallocated(layout.size(), size) {
+        let own = thread::own();
+        if block.is_null() || own.is_some_and(|own| own.reallocated(layout.size(), size)) {
             return block;
         }
-        self.reallocated(block, layout.size(), size)
+        self.reallocated(own, block, layout.size(), size)
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if thread::own().freed(layout.size()) {
+        let own = thread::own();
+        if own.is_some_and(|own| own.freed(layout.size())) {
             // SAFETY: as above.
             return unsafe { self.inner.dealloc(block, layout) };
         }
         // SAFETY: as above.
-        unsafe { self.dealloc_first(block, layout) }
+        unsafe { self.dealloc_first(own, block, layout) }
     }
 }
 
@@ -80,21 +85,22 @@ impl<A: GlobalAlloc + 'static> Counting<A> {
     unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         let block = unsafe { self.inner.alloc(layout) };
-        if block.is_null() || thread::own().allocated(layout.size()) {
+        let own = thread::own();
+        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
-        self.allocated(block, layout)
+        self.allocated(own, block, layout.size())
     }
 
-    /// Frees a block on a thread that has not counted before.
+    /// Frees a block on a thread that could not count that at once.
     ///
     /// # Safety
     /// That of [`GlobalAlloc::dealloc`].
     #[cold]
     #[inline(never)]
-    unsafe fn dealloc_first(&self, block: *mut u8, layout: Layout) {
+    unsafe fn dealloc_first(&self, tried: Option<&'static Shard>, block: *mut u8, layout: Layout) {
         self.tell();
-        thread::freed(layout.size());
+        thread::freed(tried, layout.size());
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         unsafe { self.inner.dealloc(block, layout) }
     }

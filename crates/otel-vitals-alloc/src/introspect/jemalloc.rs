@@ -5,7 +5,7 @@
 //! what was told last and waits for nobody.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tikv_jemalloc_ctl::stats::{self, active_mib, allocated_mib, metadata_mib, resident_mib, retained_mib};
@@ -34,38 +34,43 @@ impl Introspect for Jemalloc {
     const NAME: &'static str = "jemalloc";
 
     fn memory(used: u64) -> Result<Memory, Untold> {
-        let statistics = Statistics::get().map_err(untold)?;
         if TURNS.take(Instant::now()) {
-            statistics.refresh().map_err(untold)?;
-            let told = statistics.read().map_err(untold)?;
-            if let Ok(mut last) = LAST.try_lock() {
-                *last = Some(told);
-            }
-            return Ok(partition(&told));
+            return gather().map(|told| partition(&told)).map_err(untold);
         }
-        Self::memory_gathered(used)
+        // While another thread gathers for the first time, there is nothing yet but what jemalloc started with.
+        Self::memory_gathered(used).or_else(|_| {
+            let told = Statistics::get().and_then(Statistics::read).map_err(untold)?;
+            Ok(partition(&told))
+        })
     }
 
-    /// Where nothing was gathered yet, reading takes the lock of jemalloc's `mallctl`, for which nothing that allocates
-    /// waits.
+    /// Asks jemalloc for nothing, because even its first `mallctl` gathers. [`Untold`] before [`memory`](Self::memory) has
+    /// had it gather.
     fn memory_gathered(_used: u64) -> Result<Memory, Untold> {
-        // Reading from jemalloc while another thread advances the epoch would wait for it.
-        if let Ok(last) = LAST.try_lock()
-            && let Some(told) = *last
-        {
-            return Ok(partition(&told));
-        }
-        let statistics = Statistics::get().map_err(untold)?;
-        statistics.read().map(|told| partition(&told)).map_err(untold)
+        let told = *last();
+        told.map(|told| partition(&told))
+            .ok_or_else(|| Untold::new("jemalloc's statistics", "none gathered yet"))
     }
+}
+
+/// Has jemalloc gather anew, and remembers what it tells.
+fn gather() -> tikv_jemalloc_ctl::Result<Told> {
+    let statistics = Statistics::get()?;
+    statistics.refresh()?;
+    let told = statistics.read()?;
+    *last() = Some(told);
+    Ok(told)
+}
+
+/// What was told last. Nobody allocates, or asks jemalloc, while it is locked.
+fn last() -> MutexGuard<'static, Option<Told>> {
+    static LAST: Mutex<Option<Told>> = Mutex::new(None);
+    LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn untold(error: tikv_jemalloc_ctl::Error) -> Untold {
     Untold::new("jemalloc's statistics", error.to_string())
 }
-
-/// What was told last. Never waited for.
-static LAST: Mutex<Option<Told>> = Mutex::new(None);
 
 /// Of all readers in the process.
 static TURNS: Turns = Turns::new();

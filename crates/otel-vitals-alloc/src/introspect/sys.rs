@@ -9,7 +9,10 @@ use super::Introspection;
 static INSTALLED: AtomicPtr<Introspection> = AtomicPtr::new(ptr::null_mut());
 
 pub(super) fn install(introspection: &'static Introspection) {
-    INSTALLED.store(ptr::from_ref(introspection).cast_mut(), Release);
+    let installed = ptr::from_ref(introspection).cast_mut();
+    if INSTALLED.load(Relaxed) != installed {
+        INSTALLED.store(installed, Release);
+    }
 }
 
 pub(super) fn installed() -> Option<&'static Introspection> {

@@ -8,8 +8,8 @@ use crate::free_list::FreeList;
 use crate::shard::Shard;
 use chunks::Chunks;
 
-/// Leases shards to threads. No thread ever waits in it for another, so that a thread may be stopped, forked or killed
-/// anywhere; nothing in it is allocated from the global allocator.
+/// Leases shards to threads. No thread ever waits in it for another, wherever that is stopped; nothing in it is allocated
+/// from the global allocator. A fork that catches another thread between two steps here costs the child a shard.
 #[derive(Debug)]
 pub(crate) struct Leases {
     chunks: Chunks,
@@ -33,7 +33,7 @@ impl Leases {
         }
     }
 
-    /// A shard for the calling thread alone, until it is [returned](Registry::give_back); none when the system gives no
+    /// A shard for the calling thread alone, until it is [given back](Leases::give_back); none when the system gives no
     /// memory.
     pub(crate) fn lease(&'static self) -> Option<&'static Shard> {
         let free = || self.free.pop(|index| self.chunks.get(index));
@@ -47,6 +47,11 @@ impl Leases {
         shard.stack.store(0, Relaxed);
         shard.holder.store(0, Relaxed);
         self.free.push(shard.index.load(Relaxed), shard);
+    }
+
+    /// To be called by a thread once it would be found to hold `shard`: a signal handler may have forked before.
+    pub(crate) fn confirm(&self, shard: &'static Shard) {
+        shard.holder.store(self.generation.load(Relaxed), Relaxed);
     }
 
     fn grow(&'static self) -> Option<&'static Shard> {

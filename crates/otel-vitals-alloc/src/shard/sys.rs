@@ -7,11 +7,16 @@ use crate::atomic::{AtomicU64, Ordering};
 ///
 /// One instruction, whose result sets the flag that is looked at: the compiler makes four of it, because it adds to an
 /// atomic in memory and forgets the flags.
-#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+#[cfg(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(any(all(loom, test), miri, otel_vitals_portable))
+))]
 #[inline(always)]
 pub(super) fn add(counter: &AtomicU64, more: u64, _order: Ordering) -> bool {
-    // SAFETY: the counter is memory that may be written through a shared reference. Stores of this processor are as
-    // `Release` asks, and of eight aligned bytes at once, so that other threads may load meanwhile; none stores.
+    // SAFETY: the counter is memory that may be written through a shared reference. The instruction is a load and a store
+    // of eight aligned bytes, each at once, as those of an atomic are, and its store is as `Release` asks. Where other
+    // threads add meanwhile, which they do to the shard that is nobody's alone, additions are lost, as they may be.
     unsafe {
         std::arch::asm!(
             "add qword ptr [{counter}], {more}",
@@ -25,7 +30,11 @@ pub(super) fn add(counter: &AtomicU64, more: u64, _order: Ordering) -> bool {
     true
 }
 
-#[cfg(any(not(target_arch = "x86_64"), loom, miri))]
+#[cfg(not(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(any(all(loom, test), miri, otel_vitals_portable))
+)))]
 #[inline(always)]
 pub(super) fn add(counter: &AtomicU64, more: u64, order: Ordering) -> bool {
     let sum = counter.load(Ordering::Relaxed).wrapping_add(more);

@@ -1,79 +1,76 @@
-//! The shard that a thread holds from its first allocation to its last.
+//! The shard that a thread holds from its first allocation to its last but few.
 //!
-//! There is no destructor in thread-local storage: it would run before others that still allocate, and registering it
-//! may allocate. A thread gives its shard back in the last round of the destructors of its POSIX keys, which come after
-//! all of Rust's and C++'s. What it allocates even after that is counted on a shard that it shares.
+//! There is no destructor in thread-local storage: it would run before others that still allocate, registering it may
+//! allocate, and it would keep a library from being unloaded. A thread gives its shard back in the destructor of a POSIX
+//! key, which comes after all of Rust's and C++'s. What it allocates even after that is counted on a shard that it
+//! shares. (A thread whose very first allocation is in the last round of such destructors is not asked again; its shard
+//! stays with it.)
 
 mod sys;
 
 use std::cell::Cell;
+use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Lease, NOBODYS};
 use crate::registry::REGISTRY;
 use crate::shard::Shard;
 
+/// What a thread tries to count on that holds no shard.
+static NOBODYS: Shard = Shard::nobodys();
+
 thread_local! {
     static OWN: Cell<&'static Shard> = const { Cell::new(&NOBODYS) };
-    static PHASE: Cell<Phase> = const { Cell::new(Phase::New) };
+    /// Whether the thread shares a shard unless it holds one: while it gets its own, when it could not get one, and after
+    /// it has given it back.
+    static SHARES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How far a thread is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// It has not allocated yet.
-    New,
-    /// It holds a shard, and so many rounds of destructors have run.
-    Holds { rounds: u8 },
-    /// It shares a shard: while it gets its own, when it could not get one, and after it has given it back.
-    Shares,
-}
-
-/// Rounds of destructors that POSIX promises.
-const ROUNDS: u8 = 4;
-
-/// The shard of the calling thread, if it holds one, else one on which nothing can be counted.
+/// What the calling thread tries to count on: the shard that it holds, else one that nothing can be counted on.
 #[inline(always)]
-pub(crate) fn own() -> &'static Shard {
-    OWN.get()
+pub(crate) fn own() -> Option<&'static Shard> {
+    Some(OWN.get())
 }
 
 /// The calling thread's shard, which it gets if it has not had one.
-pub(super) fn lease() -> Lease {
-    match PHASE.get() {
-        Phase::Holds { .. } => Lease::Held(own()),
-        Phase::Shares => Lease::None,
-        Phase::New => begin().map_or(Lease::None, Lease::New),
+pub(super) fn lease() -> Option<&'static Shard> {
+    if let Some(held) = held() {
+        return Some(held);
     }
-}
-
-fn begin() -> Option<&'static Shard> {
-    // Where setting the hook allocates, that is counted on a shared shard.
-    PHASE.set(Phase::Shares);
-    if !sys::at_exit() {
+    NOBODYS.stay_nobodys();
+    if SHARES.replace(true) {
         return None;
     }
+    // A signal handler may have come in between, and got one.
+    held().or_else(begin)
+}
+
+fn held() -> Option<&'static Shard> {
+    Some(OWN.get()).filter(|own| !ptr::eq(*own, &NOBODYS))
+}
+
+/// What is allocated in here, as setting a hook may, is counted on a shared shard.
+fn begin() -> Option<&'static Shard> {
     let shard = REGISTRY.leases.lease()?;
+    if !sys::at_exit(shard) {
+        REGISTRY.leases.give_back(shard);
+        return None;
+    }
     shard.stack.store(sys::stack_size(), Relaxed);
     OWN.set(shard);
-    PHASE.set(Phase::Holds { rounds: 0 });
+    REGISTRY.leases.confirm(shard);
     Some(shard)
 }
 
-/// To be called in each round of destructors at the end of a thread; tells whether the next is wanted, too.
-fn round_of_destructors() -> bool {
-    let Phase::Holds { rounds } = PHASE.get() else { return false };
-    if rounds + 1 < ROUNDS {
-        PHASE.set(Phase::Holds { rounds: rounds + 1 });
-        return true;
-    }
-    let shard = OWN.replace(&NOBODYS);
-    PHASE.set(Phase::Shares);
+/// To be called at the end of a thread with the shard that it has held.
+///
+/// That is told by the hook, because thread-local storage may be gone by now, and new.
+fn end(shard: &'static Shard) {
+    SHARES.set(true);
+    OWN.set(&NOBODYS);
     REGISTRY.leases.give_back(shard);
-    false
 }
 
 /// To be called in the child of a fork.
 fn forked() {
-    REGISTRY.leases.forked(matches!(PHASE.get(), Phase::Holds { .. }).then(own));
+    REGISTRY.leases.forked(held());
 }

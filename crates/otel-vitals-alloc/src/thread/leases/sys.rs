@@ -11,18 +11,21 @@ use libc::{c_void, pthread_key_t};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 
+use crate::shard::Shard;
+
 /// The key whose destructor ends leases, plus one; or one of the two below.
 static KEY: AtomicUsize = AtomicUsize::new(NONE);
 const NONE: usize = 0;
 const UNLOADED: usize = usize::MAX;
 
-/// Sees to it that [`round_of_destructors`](super::round_of_destructors) is called when the calling thread ends; false
-/// when the system will not do that.
-pub(super) fn at_exit() -> bool {
+/// Sees to it that [`end`](super::end) is called with `shard` when the calling thread ends; false when the system will
+/// not do that.
+pub(super) fn at_exit(shard: &'static Shard) -> bool {
     let Some(key) = key() else { return false };
-    let not_null = ptr::without_provenance(1);
-    // SAFETY: the key was created and not deleted since: `unload` closes `KEY` first. The value is never dereferenced.
-    unsafe { libc::pthread_setspecific(key, not_null) == 0 }
+    // SAFETY: the key was created. Should the process end meanwhile, or this code be unloaded, which nobody may do who is
+    // running it, the key may be deleted in between and be another's by now: a window that POSIX leaves to all who
+    // delete keys.
+    unsafe { libc::pthread_setspecific(key, ptr::from_ref(shard).cast()) == 0 }
 }
 
 fn key() -> Option<pthread_key_t> {
@@ -54,10 +57,9 @@ fn create_key() -> Option<pthread_key_t> {
     }
 }
 
-unsafe extern "C" fn thread_ends(_not_null: *mut c_void) {
-    if super::round_of_destructors() {
-        at_exit();
-    }
+unsafe extern "C" fn thread_ends(shard: *mut c_void) {
+    // SAFETY: what `at_exit` has set, which is a `&'static Shard`; a key without a value has no destructor called.
+    super::end(unsafe { &*shard.cast_const().cast::<Shard>() });
 }
 
 fn hook_forks() {
@@ -76,13 +78,13 @@ unsafe extern "C" fn in_child() {
 }
 
 /// Runs when the process ends, and before a library is unloaded of which this is a part: threads that live on must not
-/// jump to code that has gone.
-#[cfg(all(target_os = "linux", not(miri)))]
+/// jump to code that has gone. (Apple's systems do not unload what has thread-local storage.)
+#[cfg(not(any(target_vendor = "apple", miri)))]
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static UNLOAD: extern "C" fn() = unload;
 
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(not(any(target_vendor = "apple", miri)))]
 extern "C" fn unload() {
     let known = KEY.swap(UNLOADED, AcqRel);
     if known != NONE && known != UNLOADED {

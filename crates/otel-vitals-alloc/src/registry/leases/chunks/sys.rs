@@ -22,7 +22,6 @@ impl Chunks {
 }
 
 /// Memory for so many shards, all zero.
-#[cfg(unix)]
 pub(super) fn map(shards: usize) -> Option<*mut Shard> {
     let size = shards.checked_mul(size_of::<Shard>())?;
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
@@ -33,17 +32,7 @@ pub(super) fn map(shards: usize) -> Option<*mut Shard> {
 }
 
 /// Gives back what [`map`] gave.
-#[cfg(unix)]
 pub(super) fn unmap(address: *mut Shard, shards: usize) {
     // SAFETY: the memory is `map`'s, as large as it was asked for, and nobody has seen it but the caller.
     unsafe { libc::munmap(address.cast(), shards * size_of::<Shard>()) };
 }
-
-/// Without the hooks that end a lease there are none, and no memory is asked for.
-#[cfg(not(unix))]
-pub(super) fn map(_shards: usize) -> Option<*mut Shard> {
-    None
-}
-
-#[cfg(not(unix))]
-pub(super) fn unmap(_address: *mut Shard, _shards: usize) {}
