@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::any::TypeId;
 
 use crate::introspect::{self, Introspect, Introspection};
-use crate::shard::Shard;
+use crate::shard::{SMALL, Shard};
 use crate::thread;
 
 /// A global allocator that counts what it passes on to another.
@@ -78,24 +78,41 @@ impl<A> Counting<A> {
     }
 }
 
-/// What comes once in the life of a thread, next to always. `tried` is the shard that could not be counted on.
+/// What is not worth to be in the way of small blocks. `own` is what the calling thread tries to count on.
 impl<A: 'static> Counting<A> {
-    #[cold]
+    /// Counts a block that is not small, or was not counted at once.
     #[inline(never)]
-    fn allocated(&self, tried: Option<&'static Shard>, block: *mut u8, size: usize) -> *mut u8 {
+    fn allocated(&self, own: Option<&'static Shard>, block: *mut u8, size: usize) -> *mut u8 {
+        if size > SMALL && own.is_some_and(|own| own.allocated(size)) {
+            return block;
+        }
         self.tell();
-        thread::allocated(tried, size);
+        thread::allocated(own, size);
         block
     }
 
-    #[cold]
     #[inline(never)]
-    fn reallocated(&self, tried: Option<&'static Shard>, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+    fn reallocated(&self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+        let own = thread::own();
+        if own.is_some_and(|own| own.reallocated(old, new)) {
+            return block;
+        }
         self.tell();
-        thread::reallocated(tried, old, new);
+        thread::reallocated(own, old, new);
         block
     }
 
+    /// Counts a block that is not small, or was not counted at once.
+    #[inline(always)]
+    fn freed(&self, own: Option<&'static Shard>, size: usize) {
+        if size > SMALL && own.is_some_and(|own| own.freed(size)) {
+            return;
+        }
+        self.tell();
+        thread::freed(own, size);
+    }
+
+    #[cold]
     fn tell(&self) {
         introspect::install(self.introspection.unwrap_or_else(|| introspect::known(TypeId::of::<A>())));
     }

@@ -2,10 +2,18 @@
 
 mod sys;
 
+use std::mem::offset_of;
+
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, Ordering::*, const_unless_loom};
 use crate::counts::Counts;
 #[cfg(feature = "size-classes")]
+pub(crate) use crate::size_class::SMALL;
+#[cfg(feature = "size-classes")]
 use crate::size_class::{ByClass, Class};
+
+/// Without classes, no size is looked up; this is the largest that a layout has.
+#[cfg(not(feature = "size-classes"))]
+pub(crate) const SMALL: usize = isize::MAX as usize;
 
 /// The counters of one thread at a time.
 ///
@@ -102,20 +110,40 @@ impl Shard {
     /// shard, or the sign bit is reached, and bytes are counted but the object is not.
     #[inline(always)]
     pub(crate) fn allocated(&self, size: usize) -> bool {
-        if !sys::add(&self.allocated, size as u64, Relaxed) {
+        if !self.add_allocated(size) {
             return false;
         }
         add(self.objects.allocations(size), 1, Relaxed);
         true
     }
 
-    /// The same of `size` bytes that are freed.
+    /// The same of no more than [`SMALL`] bytes.
+    #[inline(always)]
+    pub(crate) fn allocated_small(&self, size: usize) -> bool {
+        if !self.add_allocated(size) {
+            return false;
+        }
+        add(self.objects.allocations_of_small(size), 1, Relaxed);
+        true
+    }
+
+    /// As [`allocated`](Shard::allocated), of `size` bytes that are freed.
     #[inline(always)]
     pub(crate) fn freed(&self, size: usize) -> bool {
-        if !sys::add(&self.freed, size as u64, Release) {
+        if !self.add_freed(size) {
             return false;
         }
         add(self.objects.deallocations(size), 1, Release);
+        true
+    }
+
+    /// The same of no more than [`SMALL`] bytes.
+    #[inline(always)]
+    pub(crate) fn freed_small(&self, size: usize) -> bool {
+        if !self.add_freed(size) {
+            return false;
+        }
+        add(self.objects.deallocations_of_small(size), 1, Release);
         true
     }
 
@@ -127,6 +155,20 @@ impl Shard {
         }
         self.freed_by_reallocation(old);
         true
+    }
+
+    /// Whether the sign bit of the bytes allocated is clear once these are added.
+    #[inline(always)]
+    fn add_allocated(&self, size: usize) -> bool {
+        const { assert!(offset_of!(Shard, allocated) == 0) };
+        sys::add::<0>(self, &self.allocated, size as u64, Relaxed)
+    }
+
+    /// The same of the bytes freed.
+    #[inline(always)]
+    fn add_freed(&self, size: usize) -> bool {
+        const { assert!(offset_of!(Shard, freed) == size_of::<u64>()) };
+        sys::add::<{ size_of::<u64>() }>(self, &self.freed, size as u64, Release)
     }
 
     #[inline(always)]
@@ -207,6 +249,16 @@ impl Objects {
         self.deallocations.of(Class::of(size))
     }
 
+    #[inline(always)]
+    fn allocations_of_small(&self, size: usize) -> &AtomicU64 {
+        self.allocations.of(Class::of_small(size))
+    }
+
+    #[inline(always)]
+    fn deallocations_of_small(&self, size: usize) -> &AtomicU64 {
+        self.deallocations.of(Class::of_small(size))
+    }
+
     fn read_deallocations(&self, counts: &mut Counts) {
         for (counter, class) in self.deallocations.iter().zip(counts.classes.iter_mut()) {
             let count = counter.load(Acquire);
@@ -239,6 +291,16 @@ impl Objects {
 
     #[inline(always)]
     fn deallocations(&self, _size: usize) -> &AtomicU64 {
+        &self.deallocations
+    }
+
+    #[inline(always)]
+    fn allocations_of_small(&self, _size: usize) -> &AtomicU64 {
+        &self.allocations
+    }
+
+    #[inline(always)]
+    fn deallocations_of_small(&self, _size: usize) -> &AtomicU64 {
         &self.deallocations
     }
 

@@ -2,8 +2,6 @@
 
 mod sys;
 
-use std::hint::cold_path;
-
 use crate::atomic::AtomicU64;
 
 /// Upper bounds of the classes in bytes, as Go 1.26 has them. What is larger is a class of its own after these.
@@ -31,27 +29,35 @@ pub(crate) struct Class(u8);
 pub(crate) struct ByClass<T>([T; CLASSES]);
 
 /// Up to here the class is looked up by the size itself, which costs the fewest instructions.
-const FINE: usize = 1024;
+pub(crate) const SMALL: usize = 1024;
 /// Beyond, bounds are multiples of this, and the class is looked up by the step.
 const STEP: usize = 128;
-/// Steps up to the largest bound, and one for all that is larger.
-const STEPS: usize = 32768 / STEP + 1;
+/// Steps up to the largest bound.
+const STEPS: usize = 32768 / STEP;
 
 /// No `static`s, which are looked up through another table.
-const BY_SIZE: &[Class; FINE + 1] = &classes(1);
+const BY_SIZE: &[Class; SMALL + 1] = &classes(1);
 const BY_STEP: &[Class; STEPS] = &classes(STEP);
 
 impl Class {
+    const UNBOUNDED: Class = Class(BOUNDS.len() as u8);
+
     /// The class of `size` bytes.
     #[inline(always)]
-    #[expect(clippy::indexing_slicing, reason = "each index is limited to the last of its table")]
+    #[expect(clippy::indexing_slicing, reason = "the step is less than there are")]
     pub(crate) fn of(size: usize) -> Self {
-        if size <= FINE {
-            return BY_SIZE[size];
+        if size <= SMALL {
+            return Class::of_small(size);
         }
-        // Allocators take long for these: let the others fall through.
-        cold_path();
-        BY_STEP[((size - 1) / STEP).min(STEPS - 1)]
+        let step = (size - 1) / STEP;
+        if step < STEPS { BY_STEP[step] } else { Class::UNBOUNDED }
+    }
+
+    /// The class of `size` bytes, which are no more than [`SMALL`].
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "the caller has looked, and the compiler sees it")]
+    pub(crate) fn of_small(size: usize) -> Self {
+        BY_SIZE[size]
     }
 
     /// Where the class is among all [`CLASSES`].
@@ -87,7 +93,7 @@ const fn classes<const N: usize>(step: usize) -> [Class; N] {
     let (mut at, mut class) = (0, 0);
     while at < N {
         let size = if step == 1 { at } else { (at + 1) * step };
-        while class < BOUNDS.len() && BOUNDS[class] < size as u64 {
+        while BOUNDS[class] < size as u64 {
             class += 1;
         }
         classes[at] = Class(class as u8);

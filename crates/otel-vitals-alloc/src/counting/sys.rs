@@ -3,13 +3,20 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::any::TypeId;
+use std::hint::cold_path;
 
 use super::Counting;
-use crate::shard::Shard;
+use crate::shard::{SMALL, Shard};
 use crate::thread;
 
 /// What every allocator aligns to without being asked, on the machines where the standard library says so.
 const ALIGNED_ANYWAY: usize = if cfg!(target_pointer_width = "64") { 16 } else { 8 };
+
+/// Whether a small block was counted on `own`.
+#[inline(always)]
+fn counted_at_once(own: Option<&'static Shard>, size: usize, count: impl Fn(&Shard, usize) -> bool) -> bool {
+    own.is_some_and(|own| size <= SMALL && count(own, size))
+}
 
 /// Known when this is compiled.
 #[inline(always)]
@@ -27,10 +34,12 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
         // never taken cost less than what becomes of `||`.
         if is_system::<A>() {
             if layout.align() > ALIGNED_ANYWAY {
+                cold_path();
                 // SAFETY: the caller keeps the conditions of this method, which are the same.
                 return unsafe { self.alloc_aligned(layout) };
             }
             if layout.align() > layout.size() {
+                cold_path();
                 // SAFETY: as above.
                 return unsafe { self.alloc_aligned(layout) };
             }
@@ -38,7 +47,7 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
         // SAFETY: as above.
         let block = unsafe { self.inner.alloc(layout) };
         let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
+        if block.is_null() || counted_at_once(own, layout.size(), Shard::allocated_small) {
             return block;
         }
         self.allocated(own, block, layout.size())
@@ -49,7 +58,7 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
         // SAFETY: as above.
         let block = unsafe { self.inner.alloc_zeroed(layout) };
         let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
+        if block.is_null() || counted_at_once(own, layout.size(), Shard::allocated_small) {
             return block;
         }
         self.allocated(own, block, layout.size())
@@ -59,22 +68,21 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
         let block = unsafe { self.inner.realloc(block, layout, size) };
-        let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.reallocated(layout.size(), size)) {
+        if block.is_null() {
             return block;
         }
-        self.reallocated(own, block, layout.size(), size)
+        self.reallocated(block, layout.size(), size)
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let own = thread::own();
-        if own.is_some_and(|own| own.freed(layout.size())) {
+        if counted_at_once(own, layout.size(), Shard::freed_small) {
             // SAFETY: as above.
             return unsafe { self.inner.dealloc(block, layout) };
         }
         // SAFETY: as above.
-        unsafe { self.dealloc_first(own, block, layout) }
+        unsafe { self.dealloc_not_small(block, layout, own) }
     }
 }
 
@@ -86,21 +94,19 @@ impl<A: GlobalAlloc + 'static> Counting<A> {
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         let block = unsafe { self.inner.alloc(layout) };
         let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
+        if block.is_null() || counted_at_once(own, layout.size(), Shard::allocated_small) {
             return block;
         }
         self.allocated(own, block, layout.size())
     }
 
-    /// Frees a block on a thread that could not count that at once.
+    /// Frees a block that is not small, or was not counted at once.
     ///
     /// # Safety
     /// That of [`GlobalAlloc::dealloc`].
-    #[cold]
     #[inline(never)]
-    unsafe fn dealloc_first(&self, tried: Option<&'static Shard>, block: *mut u8, layout: Layout) {
-        self.tell();
-        thread::freed(tried, layout.size());
+    unsafe fn dealloc_not_small(&self, block: *mut u8, layout: Layout, own: Option<&'static Shard>) {
+        self.freed(own, layout.size());
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         unsafe { self.inner.dealloc(block, layout) }
     }

@@ -7,8 +7,8 @@ impl<T> ByClass<T> {
     /// What is there for `class`.
     #[inline(always)]
     pub(crate) fn of(&self, class: Class) -> &T {
-        // SAFETY: a `Class` is made in the parent module alone, by `classes`, with a number that has counted up to
-        // the length of `BOUNDS` at most, which is less than `CLASSES`.
+        // SAFETY: a `Class` is made in the parent module alone: `Class::UNBOUNDED`, which is `CLASSES - 1`, and by
+        // `classes`, where the compiler has indexed `BOUNDS`, which is shorter than `CLASSES`, with the same number.
         unsafe { self.0.get_unchecked(class.index()) }
     }
 }
