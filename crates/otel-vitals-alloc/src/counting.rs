@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::any::TypeId;
 
 use crate::introspect::{self, Introspect, Introspection};
-use crate::shard::{SMALL, Shard};
+use crate::shard::Shard;
 use crate::thread;
 
 /// A global allocator that counts what it passes on to another.
@@ -78,14 +78,11 @@ impl<A> Counting<A> {
     }
 }
 
-/// What is not worth to be in the way of small blocks. `own` is what the calling thread tries to count on.
+/// What comes once in the life of a thread, next to always. `own` is what that has tried to count on.
 impl<A: 'static> Counting<A> {
-    /// Counts a block that is not small, or was not counted at once.
+    #[cold]
     #[inline(never)]
     fn allocated(&self, own: Option<&'static Shard>, block: *mut u8, size: usize) -> *mut u8 {
-        if size > SMALL && own.is_some_and(|own| own.allocated(size)) {
-            return block;
-        }
         self.tell();
         thread::allocated(own, size);
         block
@@ -100,16 +97,6 @@ impl<A: 'static> Counting<A> {
         self.tell();
         thread::reallocated(own, old, new);
         block
-    }
-
-    /// Counts a block that is not small, or was not counted at once.
-    #[inline(always)]
-    fn freed(&self, own: Option<&'static Shard>, size: usize) {
-        if size > SMALL && own.is_some_and(|own| own.freed(size)) {
-            return;
-        }
-        self.tell();
-        thread::freed(own, size);
     }
 
     #[cold]

@@ -2,6 +2,7 @@
 
 mod sys;
 
+use std::hint::cold_path;
 use std::mem::offset_of;
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, Ordering::*, const_unless_loom};
@@ -110,41 +111,22 @@ impl Shard {
     /// shard, or the sign bit is reached, and bytes are counted but the object is not.
     #[inline(always)]
     pub(crate) fn allocated(&self, size: usize) -> bool {
-        if !self.add_allocated(size) {
-            return false;
+        // Each way from here to its end: what they would share costs small blocks an instruction.
+        if size > SMALL {
+            cold_path();
+            return self.add_allocated(size) && add(self.objects.allocations_of_large(size), 1, Relaxed);
         }
-        add(self.objects.allocations(size), 1, Relaxed);
-        true
-    }
-
-    /// The same of no more than [`SMALL`] bytes.
-    #[inline(always)]
-    pub(crate) fn allocated_small(&self, size: usize) -> bool {
-        if !self.add_allocated(size) {
-            return false;
-        }
-        add(self.objects.allocations_of_small(size), 1, Relaxed);
-        true
+        self.add_allocated(size) && add(self.objects.allocations_of_small(size), 1, Relaxed)
     }
 
     /// As [`allocated`](Shard::allocated), of `size` bytes that are freed.
     #[inline(always)]
     pub(crate) fn freed(&self, size: usize) -> bool {
-        if !self.add_freed(size) {
-            return false;
+        if size > SMALL {
+            cold_path();
+            return self.add_freed(size) && add(self.objects.deallocations_of_large(size), 1, Release);
         }
-        add(self.objects.deallocations(size), 1, Release);
-        true
-    }
-
-    /// The same of no more than [`SMALL`] bytes.
-    #[inline(always)]
-    pub(crate) fn freed_small(&self, size: usize) -> bool {
-        if !self.add_freed(size) {
-            return false;
-        }
-        add(self.objects.deallocations_of_small(size), 1, Release);
-        true
+        self.add_freed(size) && add(self.objects.deallocations_of_small(size), 1, Release)
     }
 
     /// As [`allocated`](Shard::allocated), of a block of `old` bytes that has become one of `new`.
@@ -255,8 +237,18 @@ impl Objects {
     }
 
     #[inline(always)]
+    fn allocations_of_large(&self, size: usize) -> &AtomicU64 {
+        self.allocations.of(Class::of_large(size))
+    }
+
+    #[inline(always)]
     fn deallocations_of_small(&self, size: usize) -> &AtomicU64 {
         self.deallocations.of(Class::of_small(size))
+    }
+
+    #[inline(always)]
+    fn deallocations_of_large(&self, size: usize) -> &AtomicU64 {
+        self.deallocations.of(Class::of_large(size))
     }
 
     fn read_deallocations(&self, counts: &mut Counts) {
@@ -300,7 +292,17 @@ impl Objects {
     }
 
     #[inline(always)]
+    fn allocations_of_large(&self, _size: usize) -> &AtomicU64 {
+        &self.allocations
+    }
+
+    #[inline(always)]
     fn deallocations_of_small(&self, _size: usize) -> &AtomicU64 {
+        &self.deallocations
+    }
+
+    #[inline(always)]
+    fn deallocations_of_large(&self, _size: usize) -> &AtomicU64 {
         &self.deallocations
     }
 
@@ -313,10 +315,11 @@ impl Objects {
     }
 }
 
-/// Adds to a counter that the calling thread alone writes.
+/// Adds to a counter that the calling thread alone writes; which it always can.
 #[inline(always)]
-fn add(counter: &AtomicU64, more: u64, order: Ordering) {
+fn add(counter: &AtomicU64, more: u64, order: Ordering) -> bool {
     counter.store(counter.load(Relaxed).wrapping_add(more), order);
+    true
 }
 
 #[cfg(all(test, not(loom)))]

@@ -44,13 +44,8 @@ impl Class {
 
     /// The class of `size` bytes.
     #[inline(always)]
-    #[expect(clippy::indexing_slicing, reason = "the step is less than there are")]
     pub(crate) fn of(size: usize) -> Self {
-        if size <= SMALL {
-            return Class::of_small(size);
-        }
-        let step = (size - 1) / STEP;
-        if step < STEPS { BY_STEP[step] } else { Class::UNBOUNDED }
+        if size > SMALL { Class::of_large(size) } else { Class::of_small(size) }
     }
 
     /// The class of `size` bytes, which are no more than [`SMALL`].
@@ -58,6 +53,14 @@ impl Class {
     #[expect(clippy::indexing_slicing, reason = "the caller has looked, and the compiler sees it")]
     pub(crate) fn of_small(size: usize) -> Self {
         BY_SIZE[size]
+    }
+
+    /// The class of `size` bytes, which are more than [`SMALL`].
+    #[inline(always)]
+    #[expect(clippy::indexing_slicing, reason = "the step is less than there are")]
+    pub(crate) fn of_large(size: usize) -> Self {
+        let step = (size - 1) / STEP;
+        if step < STEPS { BY_STEP[step] } else { Class::UNBOUNDED }
     }
 
     /// Where the class is among all [`CLASSES`].

@@ -6,17 +6,11 @@ use std::any::TypeId;
 use std::hint::cold_path;
 
 use super::Counting;
-use crate::shard::{SMALL, Shard};
+use crate::shard::Shard;
 use crate::thread;
 
 /// What every allocator aligns to without being asked, on the machines where the standard library says so.
 const ALIGNED_ANYWAY: usize = if cfg!(target_pointer_width = "64") { 16 } else { 8 };
-
-/// Whether a small block was counted on `own`.
-#[inline(always)]
-fn counted_at_once(own: Option<&'static Shard>, size: usize, count: impl Fn(&Shard, usize) -> bool) -> bool {
-    own.is_some_and(|own| size <= SMALL && count(own, size))
-}
 
 /// Known when this is compiled.
 #[inline(always)]
@@ -47,7 +41,7 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
         // SAFETY: as above.
         let block = unsafe { self.inner.alloc(layout) };
         let own = thread::own();
-        if block.is_null() || counted_at_once(own, layout.size(), Shard::allocated_small) {
+        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
         self.allocated(own, block, layout.size())
@@ -58,7 +52,7 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
         // SAFETY: as above.
         let block = unsafe { self.inner.alloc_zeroed(layout) };
         let own = thread::own();
-        if block.is_null() || counted_at_once(own, layout.size(), Shard::allocated_small) {
+        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
         self.allocated(own, block, layout.size())
@@ -77,12 +71,12 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let own = thread::own();
-        if counted_at_once(own, layout.size(), Shard::freed_small) {
+        if own.is_some_and(|own| own.freed(layout.size())) {
             // SAFETY: as above.
             return unsafe { self.inner.dealloc(block, layout) };
         }
         // SAFETY: as above.
-        unsafe { self.dealloc_not_small(block, layout, own) }
+        unsafe { self.dealloc_slowly(block, layout, own) }
     }
 }
 
@@ -94,19 +88,21 @@ impl<A: GlobalAlloc + 'static> Counting<A> {
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         let block = unsafe { self.inner.alloc(layout) };
         let own = thread::own();
-        if block.is_null() || counted_at_once(own, layout.size(), Shard::allocated_small) {
+        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
         self.allocated(own, block, layout.size())
     }
 
-    /// Frees a block that is not small, or was not counted at once.
+    /// Frees a block that was not counted at once.
     ///
     /// # Safety
     /// That of [`GlobalAlloc::dealloc`].
+    #[cold]
     #[inline(never)]
-    unsafe fn dealloc_not_small(&self, block: *mut u8, layout: Layout, own: Option<&'static Shard>) {
-        self.freed(own, layout.size());
+    unsafe fn dealloc_slowly(&self, block: *mut u8, layout: Layout, own: Option<&'static Shard>) {
+        self.tell();
+        thread::freed(own, layout.size());
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         unsafe { self.inner.dealloc(block, layout) }
     }
