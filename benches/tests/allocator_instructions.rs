@@ -5,13 +5,13 @@ use benches::allocator::callgrind::{instructions, is_here};
 use benches::allocator::program::Work;
 use benches::allocator::{Inner, Program, Programs, Wrapper};
 
-/// Instructions more than bare: what they are with Rust 1.95 on x86-64 (29, 21, 36, 31), and a few for another compiler.
+/// Instructions more than bare: what they are with Rust 1.95 on x86-64 (19, 15, 24, 26), and a few for another compiler.
 /// In front of nothing there is no call that would have to keep registers anyway.
 const LIMITS: [(Inner, Work, f64); 4] = [
-    (Inner::System, Work::Pair, 32.0),
-    (Inner::System, Work::Realloc, 24.0),
-    (Inner::Null, Work::Pair, 40.0),
-    (Inner::Null, Work::Realloc, 35.0),
+    (Inner::System, Work::Pair, 22.0),
+    (Inner::System, Work::Realloc, 18.0),
+    (Inner::Null, Work::Pair, 27.0),
+    (Inner::Null, Work::Realloc, 30.0),
 ];
 
 #[test]

@@ -88,12 +88,9 @@ impl<A: 'static> Counting<A> {
         block
     }
 
+    #[cold]
     #[inline(never)]
-    fn reallocated(&self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
-        let own = thread::own();
-        if own.is_some_and(|own| own.reallocated(old, new)) {
-            return block;
-        }
+    fn reallocated(&self, own: Option<&'static Shard>, block: *mut u8, old: usize, new: usize) -> *mut u8 {
         self.tell();
         thread::reallocated(own, old, new);
         block

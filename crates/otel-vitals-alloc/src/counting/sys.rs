@@ -62,10 +62,11 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
         let block = unsafe { self.inner.realloc(block, layout, size) };
-        if block.is_null() {
+        let own = thread::own();
+        if block.is_null() || own.is_some_and(|own| own.reallocated(layout.size(), size)) {
             return block;
         }
-        self.reallocated(block, layout.size(), size)
+        self.reallocated(own, block, layout.size(), size)
     }
 
     #[inline]
