@@ -1,9 +1,10 @@
 //! What counting costs programs that allocate for a living: well-known crates that build something and drop it.
 //!
-//! `cargo bench -p benches --bench allocator_program -- --rounds 200` measures more rounds than the default.
+//! `cargo bench -p benches --bench allocator_program -- --rounds 200` measures more rounds than the default, and
+//! `-- --workload json-typed` one of the programs.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
-use benches::allocator::arguments::number;
+use benches::allocator::arguments::{number, workloads};
 use benches::allocator::callgrind::{instructions_of_workload, is_here};
 use benches::allocator::program::Workload;
 use benches::allocator::{Inner, Program, Programs, Wrapper};
@@ -31,7 +32,7 @@ fn main() {
         rounds * TIMES
     );
     let mut goals = Table::new(["goal", "at most", "measured", "by medians", ""]);
-    for workload in Workload::ALL {
+    for workload in workloads() {
         let runs = in_turns(&programs, &all, workload, rounds);
         let counted = |program: &Program| {
             is_here().then(|| instructions_of_workload(&programs, *program, workload).unwrap())

@@ -1,6 +1,7 @@
 //! Programs that allocate for a living: well-known crates that build a structure and drop it.
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -17,6 +18,8 @@ pub enum Workload {
     Parse,
     /// The same, and the value is written again, as what passes documents on does.
     ParseAndWrite,
+    /// serde_json parses the same records into structs and writes those again, as what serves requests does.
+    Typed,
     /// serde-saphyr parses the same records, fewer of them, as YAML.
     Yaml,
     /// regex compiles expressions.
@@ -44,8 +47,8 @@ const EXPRESSIONS: [&str; 6] = [
 
 impl Workload {
     /// All there are.
-    pub const ALL: [Workload; 4] =
-        [Workload::Parse, Workload::ParseAndWrite, Workload::Yaml, Workload::Regex];
+    pub const ALL: [Workload; 5] =
+        [Workload::Parse, Workload::ParseAndWrite, Workload::Typed, Workload::Yaml, Workload::Regex];
 
     /// What it is called.
     #[must_use]
@@ -53,6 +56,7 @@ impl Workload {
         match self {
             Workload::Parse => "json",
             Workload::ParseAndWrite => "json-write",
+            Workload::Typed => "json-typed",
             Workload::Yaml => "yaml",
             Workload::Regex => "regex",
         }
@@ -88,7 +92,7 @@ impl Workload {
 impl Input {
     fn new(workload: Workload) -> Self {
         let text = match workload {
-            Workload::Parse | Workload::ParseAndWrite => document(RECORDS),
+            Workload::Parse | Workload::ParseAndWrite | Workload::Typed => document(RECORDS),
             // Which JSON is.
             Workload::Yaml => document(RECORDS_OF_YAML),
             Workload::Regex => String::new(),
@@ -114,6 +118,10 @@ impl Input {
                 let value = serde_json::from_str::<Value>(text).ok();
                 drop(black_box(value.map(|value| value.to_string())));
             }
+            Workload::Typed => {
+                let records = serde_json::from_str::<Vec<Record>>(text).ok();
+                drop(black_box(records.map(|records| serde_json::to_string(&records))));
+            }
             Workload::Yaml => drop(black_box(serde_saphyr::from_str::<Value>(text).ok())),
             Workload::Regex => {
                 for expression in EXPRESSIONS {
@@ -122,6 +130,26 @@ impl Input {
             }
         }
     }
+}
+
+/// One of the records of [`document`].
+#[derive(Deserialize, Serialize)]
+struct Record {
+    id: u64,
+    name: String,
+    active: bool,
+    score: f64,
+    tags: Vec<String>,
+    address: Address,
+    note: String,
+    manager: Option<u64>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Address {
+    street: String,
+    zip: String,
+    at: [f64; 2],
 }
 
 /// Records such as an API answers with, always the same.
@@ -166,6 +194,7 @@ mod tests {
     fn every_input_is_what_its_crate_understands() {
         let values = |value: Value| value.as_array().unwrap().len();
         assert_eq!(values(serde_json::from_str(&document(RECORDS)).unwrap()), RECORDS);
+        assert_eq!(serde_json::from_str::<Vec<Record>>(&document(RECORDS)).unwrap().len(), RECORDS);
         assert_eq!(values(serde_saphyr::from_str(&document(RECORDS_OF_YAML)).unwrap()), RECORDS_OF_YAML);
         assert!(EXPRESSIONS.iter().all(|expression| Regex::new(expression).is_ok()));
     }
