@@ -3,15 +3,16 @@
 //! System calls are counted by `strace`; where it is not installed, that part is left out.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
-use benches::allocations::{Counting, during};
+use benches::allocations::during;
 use benches::group::Group;
 use benches::strace::{self, Calls};
 use benches::subject::{Extent, FRESH_WHEN_TRACED, Subject, Who};
 use benches::table::Table;
+use otel_vitals_alloc::Counting;
 use std::path::Path;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::system();
 
 /// Collections whose allocations are counted; the fewest are told.
 const COLLECTIONS: usize = 20;

@@ -2,12 +2,13 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it is a test")]
 
-use benches::allocations::{Counting, during};
+use benches::allocations::during;
 use benches::group::Group;
 use benches::subject::{Extent, FRESH, Subject, Who};
+use otel_vitals_alloc::Counting;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::system();
 
 /// Without the test harness, whose other thread would be counted too.
 fn main() {
