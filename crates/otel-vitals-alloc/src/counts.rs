@@ -10,8 +10,9 @@ use crate::thread;
 /// What every [`Counting`](crate::Counting) of the program has counted since its start, as one reading.
 ///
 /// Within a reading no more is freed than allocated, in all and in each class, and from one reading to the next no
-/// total goes back. (Signal handlers that allocate may break the first, where the crate's documentation says so.) What other threads do while it is read is in it or not. The allocation behind
-/// C's `malloc` and what the allocator itself maps is not in it: a global allocator sees what Rust code asks for.
+/// total goes back. (Signal handlers that allocate may break the first, where the crate's documentation says so.) What
+/// other threads do while it is read is in it or not. What C's `malloc` gives and what the allocator itself maps is not in
+/// it: a global allocator sees what Rust code asks for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Counts {

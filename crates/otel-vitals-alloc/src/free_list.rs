@@ -32,12 +32,13 @@ impl FreeList {
         }
     }
 
-    /// Puts `shard`, whose index is `index`, on top. What its holder has written is seen by the next.
-    pub(crate) fn push(&self, index: u32, shard: &Shard) {
+    /// Puts `shard` on top. What its holder has written is seen by the next.
+    pub(crate) fn push(&self, shard: &Shard) {
+        let top = shard.index.load(Relaxed) + 1;
         let mut head = self.head.load(Relaxed);
         loop {
             shard.next.store(head as u32, Relaxed);
-            match self.head.compare_exchange_weak(head, changed(head, index + 1), Release, Relaxed) {
+            match self.head.compare_exchange_weak(head, changed(head, top), Release, Relaxed) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }

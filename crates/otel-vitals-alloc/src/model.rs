@@ -114,7 +114,7 @@ fn pop<'a>(free: &FreeList, shards: &'a [Shard]) -> Option<&'a Shard> {
 
 fn push(free: &FreeList, shard: &Shard) {
     shard.holder.store(0, Relaxed);
-    free.push(shard.index.load(Relaxed), shard);
+    free.push(shard);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_shard_is_held_by_one_thread_even_if_it_went_and_came_back_while_another_loo
     check(|| {
         let shards = shards::<2>();
         let free = Arc::new(FreeList::new());
-        shards.iter().zip(0..).for_each(|(shard, index)| free.push(index, shard));
+        shards.iter().for_each(|shard| free.push(shard));
         let other = {
             let (free, shards) = (Arc::clone(&free), Arc::clone(&shards));
             thread::spawn(move || {
@@ -147,7 +147,7 @@ fn the_next_holder_goes_on_from_what_the_last_has_counted() {
     check(|| {
         let shards = shards::<1>();
         let free = Arc::new(FreeList::new());
-        free.push(0, &shards[0]);
+        free.push(&shards[0]);
         let threads = [(); 2].map(|()| {
             let (free, shards) = (Arc::clone(&free), Arc::clone(&shards));
             thread::spawn(move || {

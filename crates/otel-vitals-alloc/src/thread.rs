@@ -29,53 +29,46 @@ pub(crate) fn is_installed() -> bool {
 
 /// Counts an allocation that the calling thread could not count at once on the shard that it `tried`.
 pub(crate) fn allocated(tried: Option<&'static Shard>, size: usize) {
-    match lease(tried) {
-        Own::Tried(own) => own.allocated_object(size),
-        Own::Other(own) if own.allocated(size) => {}
-        Own::Other(own) => own.allocated_object(size),
-        Own::None => shared().allocated_by_many(size),
-    }
+    count(
+        tried,
+        |own| own.allocated(size),
+        |own| own.allocated_object(size),
+        |shared| shared.allocated_by_many(size),
+    );
 }
 
 /// Counts what is freed and the calling thread could not count at once.
 pub(crate) fn freed(tried: Option<&'static Shard>, size: usize) {
-    match lease(tried) {
-        Own::Tried(own) => own.freed_object(size),
-        Own::Other(own) if own.freed(size) => {}
-        Own::Other(own) => own.freed_object(size),
-        Own::None => shared().freed_by_many(size),
-    }
+    count(tried, |own| own.freed(size), |own| own.freed_object(size), |shared| shared.freed_by_many(size));
 }
 
 /// Counts a reallocation that the calling thread could not count at once.
 pub(crate) fn reallocated(tried: Option<&'static Shard>, old: usize, new: usize) {
-    match lease(tried) {
-        Own::Tried(own) => own.reallocated_object(old, new),
-        Own::Other(own) if own.reallocated(old, new) => {}
-        Own::Other(own) => own.reallocated_object(old, new),
-        Own::None => shared().reallocated_by_many(old, new),
-    }
+    count(
+        tried,
+        |own| own.reallocated(old, new),
+        |own| own.reallocated_object(old, new),
+        |shared| shared.reallocated_by_many(old, new),
+    );
 }
 
-/// What the calling thread counts on.
-enum Own {
-    /// The shard that it holds and tried, whose bytes have reached the sign bit.
-    Tried(&'static Shard),
-    /// Another shard that it holds: since now, or since a signal came in between.
-    Other(&'static Shard),
-    /// None of its own, for now or for good.
-    None,
-}
-
-fn lease(tried: Option<&'static Shard>) -> Own {
+/// Counts on the shard that the calling thread holds: all of it, unless that is the one which was `tried`, and the rest
+/// where the sign bit is reached. Without a shard of its own, for now or for good, by the way of many.
+fn count(
+    tried: Option<&'static Shard>,
+    all: impl Fn(&Shard) -> bool,
+    rest: impl Fn(&Shard),
+    by_many: impl Fn(&Shard),
+) {
     // Threads that share a shard come here often, and together: they only look.
     if !USED.load(Relaxed) {
         USED.store(true, Relaxed);
     }
-    match leases::lease() {
-        Some(own) if tried.is_some_and(|tried| ptr::eq(tried, own)) => Own::Tried(own),
-        Some(own) => Own::Other(own),
-        None => Own::None,
+    let Some(own) = leases::lease() else { return by_many(shared()) };
+    // Another than was tried, if it is held since now, or since a signal came in between.
+    let was_tried = tried.is_some_and(|tried| ptr::eq(tried, own));
+    if was_tried || !all(own) {
+        rest(own);
     }
 }
 

@@ -39,23 +39,13 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
             }
         }
         // SAFETY: as above.
-        let block = unsafe { self.inner.alloc(layout) };
-        let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
-            return block;
-        }
-        self.allocated(own, block, layout.size())
+        self.counted(unsafe { self.inner.alloc(layout) }, layout)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        let block = unsafe { self.inner.alloc_zeroed(layout) };
-        let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
-            return block;
-        }
-        self.allocated(own, block, layout.size())
+        self.counted(unsafe { self.inner.alloc_zeroed(layout) }, layout)
     }
 
     #[inline]
@@ -82,17 +72,22 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
 }
 
 impl<A: GlobalAlloc + 'static> Counting<A> {
-    /// # Safety
-    /// That of [`GlobalAlloc::alloc`].
-    #[inline(never)]
-    unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps the conditions of the method, which are the same.
-        let block = unsafe { self.inner.alloc(layout) };
+    /// `block`, which was allocated with `layout`, counted unless it is null.
+    #[inline(always)]
+    fn counted(&self, block: *mut u8, layout: Layout) -> *mut u8 {
         let own = thread::own();
         if block.is_null() || own.is_some_and(|own| own.allocated(layout.size())) {
             return block;
         }
         self.allocated(own, block, layout.size())
+    }
+
+    /// # Safety
+    /// That of [`GlobalAlloc::alloc`].
+    #[inline(never)]
+    unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the conditions of the method, which are the same.
+        self.counted(unsafe { self.inner.alloc(layout) }, layout)
     }
 
     /// Frees a block that was not counted at once.

@@ -38,7 +38,7 @@ impl Leases {
     pub(crate) fn lease(&'static self) -> Option<&'static Shard> {
         let free = || self.free.pop(|index| self.chunks.get(index));
         let shard = free().or_else(|| self.abandoned()).or_else(|| self.grow())?;
-        shard.holder.store(self.generation.load(Relaxed), Relaxed);
+        self.confirm(shard);
         Some(shard)
     }
 
@@ -46,10 +46,11 @@ impl Leases {
     pub(crate) fn give_back(&self, shard: &'static Shard) {
         shard.stack.store(0, Relaxed);
         shard.holder.store(0, Relaxed);
-        self.free.push(shard.index.load(Relaxed), shard);
+        self.free.push(shard);
     }
 
-    /// To be called by a thread once it would be found to hold `shard`: a signal handler may have forked before.
+    /// Notes that the calling thread holds `shard`. To be called once more when that would be found: a signal handler may
+    /// have forked before.
     pub(crate) fn confirm(&self, shard: &'static Shard) {
         shard.holder.store(self.generation.load(Relaxed), Relaxed);
     }
@@ -67,7 +68,7 @@ impl Leases {
         self.left_behind.store(self.chunks.len(), Relaxed);
         self.looked_at.store(0, Relaxed);
         if let Some(own) = own {
-            own.holder.store(generation, Relaxed);
+            self.confirm(own);
         }
     }
 
