@@ -19,10 +19,12 @@ mod memory_counts;
 mod memstats;
 mod options;
 mod process;
+mod runtimes;
 
 pub use memstats::{BySize, MemStats};
 pub use options::{AllocatorOptions, ProcessOptions};
 pub use process::creation_time;
+pub use runtimes::Runtimes;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::Meter;
