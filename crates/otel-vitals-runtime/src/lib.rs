@@ -17,6 +17,7 @@ mod allocator;
 mod hint;
 mod memory_counts;
 mod memstats;
+mod moments;
 mod options;
 mod process;
 mod runtimes;
