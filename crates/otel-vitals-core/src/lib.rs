@@ -12,6 +12,7 @@
 //! | [`Table`] | rows keyed by device or mount, with attribute sets built once per row |
 //! | [`scan`] | lines, fields and numbers out of kernel text, without allocating |
 //! | [`clock`] | the boot clock, the page size and the tick of the kernel |
+//! | `mountinfo` | on Linux: the table of mounts |
 //!
 //! # Example: a metric group in a few lines
 //!
@@ -60,6 +61,8 @@
 pub mod clock;
 mod error;
 mod kernel_file;
+#[cfg(target_os = "linux")]
+pub mod mountinfo;
 pub mod scan;
 mod self_metrics;
 mod source;
