@@ -19,11 +19,13 @@ mod memory_counts;
 mod memstats;
 mod moments;
 mod options;
+mod pauses;
 mod process;
 mod runtimes;
 
 pub use memstats::{BySize, MemStats};
-pub use options::{AllocatorOptions, ProcessOptions};
+pub use options::{AllocatorOptions, PauseOptions, PauseWarnings, ProcessOptions};
+pub use pauses::{OngoingPause, Pause, PauseCause, PauseMonitor, PauseScope, Pauses};
 pub use process::creation_time;
 pub use runtimes::Runtimes;
 
