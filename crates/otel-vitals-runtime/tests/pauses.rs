@@ -86,7 +86,7 @@ fn a_runtime_that_is_stuck_is_seen_before_it_goes_on() {
     watch.runtimes.watch("stuck", &stuck.handle);
     warm(&watch);
     let (release, released) = mpsc::channel::<()>();
-    stuck.handle.spawn(async move { drop(released.recv()) });
+    stuck.handle.spawn(async move { released.recv() });
     let long = Duration::from_millis(500);
     let ongoing = || watch.pauses().ongoing().into_iter().find(|pause| pause.scope == PauseScope::Runtime);
     until("it is seen to stand still", || ongoing().is_some_and(|pause| pause.duration >= long));

@@ -128,7 +128,7 @@ impl Ring {
         let value = read();
         // What was read is read before the version is again.
         fence(Ordering::Acquire);
-        (before % 2 == 0 && self.version.load(Ordering::Relaxed) == before).then_some(value)
+        (before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before).then_some(value)
     }
 
     fn slot(&self, number: u64) -> Option<&Slot> {
@@ -227,7 +227,7 @@ mod tests {
         );
         entry.ended = number * 3;
         entry.name = Name::new(&format!("runtime-{number:040}"));
-        entry.worker = (number % 2 == 0).then_some(number as u32 % 1_000);
+        entry.worker = number.is_multiple_of(2).then_some(number as u32 % 1_000);
         entry
     }
 

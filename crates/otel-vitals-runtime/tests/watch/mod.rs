@@ -85,7 +85,7 @@ pub(crate) fn block(runtime: &Handle, block: impl FnOnce() + Send + 'static) -> 
         started.elapsed()
     });
     let (told, tell) = std::sync::mpsc::channel();
-    runtime.spawn(async move { drop(told.send(task.await.unwrap())) });
+    runtime.spawn(async move { told.send(task.await.unwrap()).ok() });
     tell.recv_timeout(PATIENCE).unwrap()
 }
 
