@@ -1,4 +1,4 @@
-//! What to show of the process and of its allocator.
+//! What to show of the process, of its allocator and of its tokio runtimes.
 
 /// What to measure of this process. The default is everything that the conventions recommend and nothing that
 /// they call opt-in.
@@ -43,5 +43,22 @@ pub struct AllocatorOptions {
 impl Default for AllocatorOptions {
     fn default() -> Self {
         AllocatorOptions { enabled: true, size_classes: false }
+    }
+}
+
+/// What to measure of the tokio runtimes that are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokioOptions {
+    /// Whether the group is on.
+    pub enabled: bool,
+    /// What workers do (`tokio.worker.*` but their count) of each worker instead of all together: as many series as a
+    /// runtime has workers.
+    pub per_worker: bool,
+}
+
+impl Default for TokioOptions {
+    fn default() -> Self {
+        TokioOptions { enabled: true, per_worker: false }
     }
 }

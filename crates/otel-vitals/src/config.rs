@@ -20,7 +20,7 @@ pub use endpoint::Endpoint;
 pub use headers::Headers;
 
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::{AllocatorOptions, ProcessOptions};
+use otel_vitals_runtime::{AllocatorOptions, ProcessOptions, TokioOptions};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -187,6 +187,8 @@ pub struct MetricsConfig {
     pub process: ProcessOptions,
     /// `rust.memory.*` and `rust.allocator.*`, where the global allocator is an [`alloc::Counting`](crate::alloc::Counting).
     pub allocator: AllocatorOptions,
+    /// `tokio.*` of the runtimes that are watched.
+    pub tokio: TokioOptions,
     /// `system.*` and `linux.*`.
     pub host: HostOptions,
 }
@@ -200,6 +202,7 @@ impl Default for MetricsConfig {
             freshness: Duration::from_millis(100),
             process: ProcessOptions::default(),
             allocator: AllocatorOptions::default(),
+            tokio: TokioOptions::default(),
             host: HostOptions::default(),
         }
     }

@@ -162,8 +162,8 @@ static METRICS: &[Key] = &[
     time("freshness", FRESHNESS, |config| &mut config.metrics.freshness),
     group("process", PROCESS),
     group("allocator", ALLOCATOR),
+    group("tokio", TOKIO),
     group("host", HOST),
-    later("tokio"),
     later("pauses"),
 ];
 
@@ -178,6 +178,11 @@ static PROCESS: &[Key] = &[
 static ALLOCATOR: &[Key] = &[
     switch(ENABLED, |config| &mut config.metrics.allocator.enabled),
     switch("size_classes", |config| &mut config.metrics.allocator.size_classes),
+];
+
+static TOKIO: &[Key] = &[
+    switch(ENABLED, |config| &mut config.metrics.tokio.enabled),
+    switch("per_worker", |config| &mut config.metrics.tokio.per_worker),
 ];
 
 static HOST: &[Key] = &[
