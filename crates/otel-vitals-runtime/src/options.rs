@@ -1,4 +1,4 @@
-//! What to show of the process, of its allocator and of its pauses.
+//! What to show of the process, of its allocator, of its tokio runtimes and of its pauses.
 
 use std::time::Duration;
 
@@ -45,6 +45,23 @@ pub struct AllocatorOptions {
 impl Default for AllocatorOptions {
     fn default() -> Self {
         AllocatorOptions { enabled: true, size_classes: false }
+    }
+}
+
+/// What to measure of the tokio runtimes that are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokioOptions {
+    /// Whether the group is on.
+    pub enabled: bool,
+    /// What workers do (`tokio.worker.*` but their count) of each worker instead of all together: as many series as a
+    /// runtime has workers.
+    pub per_worker: bool,
+}
+
+impl Default for TokioOptions {
+    fn default() -> Self {
+        TokioOptions { enabled: true, per_worker: false }
     }
 }
 
