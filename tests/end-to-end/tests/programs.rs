@@ -7,6 +7,7 @@ pub(crate) const MULTI_THREAD: &str = env!("CARGO_BIN_EXE_multi_thread");
 pub(crate) const CURRENT_THREAD: &str = env!("CARGO_BIN_EXE_current_thread");
 pub(crate) const ACTIX: &str = env!("CARGO_BIN_EXE_actix");
 pub(crate) const OWN_PROVIDER: &str = env!("CARGO_BIN_EXE_own_provider");
+pub(crate) const STALLING: &str = env!("CARGO_BIN_EXE_stalling");
 
 /// Every kind of `main`.
 pub(crate) const MAINS: [&str; 4] = [PLAIN, MULTI_THREAD, CURRENT_THREAD, ACTIX];
