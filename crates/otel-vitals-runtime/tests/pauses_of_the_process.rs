@@ -3,12 +3,14 @@
 //! The process is a child, which is this program again. It says what pauses it has seen.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test that cannot go on fails"
 )]
+#![allow(dead_code, reason = "what the tests of pauses share is more than is used here")]
 
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod watch;

@@ -242,3 +242,6 @@ impl Tracker {
         Some(stall)
     }
 }
+
+#[cfg(test)]
+mod tests;
