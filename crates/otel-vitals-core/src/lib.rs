@@ -12,6 +12,9 @@
 //! | [`Table`] | rows keyed by device or mount, with attribute sets built once per row |
 //! | [`scan`] | lines, fields and numbers out of kernel text, without allocating |
 //! | [`clock`] | the boot clock, the page size and the tick of the kernel |
+//! | `cgroup` | on Linux: where the files of this process's own control group are, and what they say |
+//! | `pressure` | on Linux: how long was waited for a resource |
+//! | `mountinfo` | on Linux: the table of mounts |
 //!
 //! # Example: a metric group in a few lines
 //!
@@ -57,9 +60,15 @@
 //! A missing file, a truncated line or a panic in such a group costs that group its values for one collection:
 //! they are absent, counted in `otel_vitals.source.errors`, logged once, and tried again at the next collection.
 
+#[cfg(target_os = "linux")]
+pub mod cgroup;
 pub mod clock;
 mod error;
 mod kernel_file;
+#[cfg(target_os = "linux")]
+pub mod mountinfo;
+#[cfg(target_os = "linux")]
+pub mod pressure;
 pub mod scan;
 mod self_metrics;
 mod source;

@@ -25,6 +25,17 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The lines of `bytes`, without their line feeds, but for a last line without one: it may be cut, even in a number.
+///
+/// ```
+/// let lines: Vec<&[u8]> = otel_vitals_core::scan::whole_lines(b"total 17\ntotal 1").collect();
+/// assert_eq!(lines, [b"total 17"]);
+/// ```
+pub fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let end = memchr::memrchr(b'\n', bytes).unwrap_or(0);
+    lines(bytes.get(..end).unwrap_or_default())
+}
+
 /// The fields of `line`, which blanks and tabs divide.
 ///
 /// ```

@@ -43,6 +43,7 @@ mod sys;
 
 use opentelemetry::metrics::Meter;
 use opentelemetry::{KeyValue, Value};
+use otel_vitals_core::mountinfo::{self, unescaped};
 use otel_vitals_core::scan::Faults;
 use otel_vitals_core::{KernelFile, Malformed, ReadError, SourceContext, Table, signed};
 use std::ffi::{CStr, CString};
@@ -52,7 +53,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::FilesystemOptions;
-use crate::mounts;
 use crate::roots::Roots;
 use remote::{Asker, Askers, Statvfs};
 use selection::{Selected, Selection};
@@ -103,7 +103,7 @@ struct Reader {
 /// The mounts to show of a table; `prefix` is put before their mount points.
 fn read(bytes: &[u8], reading: &mut Reading, selection: &Selection, prefix: &[u8]) -> Result<(), Malformed> {
     let mut faults = Faults::default();
-    let table = mounts::read(bytes, &mut faults);
+    let table = mountinfo::read(bytes, &mut faults);
     reading.mounts.update(|rows| {
         for selected in selection.of(&table) {
             rows.row(selected.mount.identity, |_| Mount::new(&selected, prefix))
@@ -129,7 +129,7 @@ impl Mount {
             let state = KeyValue::new("system.filesystem.state", state);
             attributes.iter().cloned().chain([state]).collect()
         });
-        let path = [prefix, &mounts::unescaped(mount.point)].concat();
+        let path = [prefix, &unescaped(mount.point)].concat();
         Mount {
             // Kernel text has no NUL; were there one, the empty path is an error of its own at every look.
             path: CString::new(path).unwrap_or_default(),

@@ -9,10 +9,10 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
+use otel_vitals_core::mountinfo::unescaped;
 use otel_vitals_core::scan::{self, Faults};
 use otel_vitals_core::{KernelFile, Malformed, SourceContext, Table, signed};
 
-use crate::mounts::unescaped;
 use crate::roots::Roots;
 
 /// What `/proc/swaps` says.

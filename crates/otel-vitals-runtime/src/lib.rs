@@ -17,13 +17,16 @@ mod allocator;
 mod hint;
 mod memory_counts;
 mod memstats;
+mod moments;
 mod options;
+mod pauses;
 mod process;
 mod runtimes;
 mod tokio_scheduler;
 
 pub use memstats::{BySize, MemStats};
-pub use options::{AllocatorOptions, ProcessOptions, TokioOptions};
+pub use options::{AllocatorOptions, PauseOptions, PauseWarnings, ProcessOptions, TokioOptions};
+pub use pauses::{OngoingPause, Pause, PauseCause, PauseMonitor, PauseScope, Pauses};
 pub use process::creation_time;
 pub use runtimes::Runtimes;
 

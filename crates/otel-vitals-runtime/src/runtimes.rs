@@ -1,12 +1,17 @@
 //! The tokio runtimes that are watched, each under a name of its own.
 
+mod stamp;
+
 use opentelemetry::KeyValue;
 use std::fmt;
-use std::future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
+
+pub(crate) use stamp::{Returned, Stamp};
 
 /// The longest name of a runtime, in bytes; what is longer is cut.
 pub(crate) const LONGEST_NAME: usize = 48;
@@ -51,13 +56,14 @@ pub(crate) struct Watched {
     pub(crate) attributes: [KeyValue; 1],
     /// Tasks on it that are ours, and not the application's.
     pub(crate) own_tasks: AtomicUsize,
+    pub(crate) stamp: Stamp,
     waiting: OnceLock<AbortHandle>,
 }
 
-/// Is dropped with the task that waits on the runtime for ever.
-struct Leave {
+/// The task that waits on the runtime for ever, is woken to see how long that takes, and is dropped with the runtime.
+struct Waiting {
     shared: Arc<Shared>,
-    number: u64,
+    watched: Arc<Watched>,
 }
 
 impl Runtimes {
@@ -99,7 +105,6 @@ impl Runtimes {
     }
 
     /// Rises whenever a runtime comes or leaves.
-    #[allow(dead_code, reason = "for who keeps something for each runtime, as the pause monitor does")]
     pub(crate) fn version(&self) -> u64 {
         self.shared.version.load(Ordering::Acquire)
     }
@@ -116,18 +121,15 @@ impl Runtimes {
             name,
             handle: handle.clone(),
             own_tasks: AtomicUsize::new(1),
+            stamp: Stamp::default(),
             waiting: OnceLock::new(),
         });
         all.push(Arc::clone(&watched));
         // A runtime that is shut down drops the task at once, which takes the same lock.
         drop(all);
         self.shared.changed();
-        let leave = Leave { shared: Arc::clone(&self.shared), number: watched.number };
-        let waiting = handle.spawn(async move {
-            let _leave = leave;
-            future::pending::<()>().await;
-        });
-        let _ = watched.waiting.set(waiting.abort_handle());
+        let task = Waiting { shared: Arc::clone(&self.shared), watched: Arc::clone(&watched) };
+        let _ = watched.waiting.set(handle.spawn(task).abort_handle());
     }
 }
 
@@ -142,10 +144,20 @@ impl Shared {
     }
 }
 
-impl Drop for Leave {
+impl Future for Waiting {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.watched.stamp.run(context.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
         let mut all = self.shared.lock();
-        let left = all.iter().position(|watched| watched.number == self.number).map(|at| all.remove(at));
+        let number = self.watched.number;
+        let left = all.iter().position(|watched| watched.number == number).map(|at| all.remove(at));
         drop(all);
         // The last handle may be the last of the runtime's memory.
         if left.is_some() {

@@ -1,11 +1,12 @@
 //! Which mounts are shown.
 
+use otel_vitals_core::mountinfo::{Mount, unescaped};
 use std::collections::HashMap;
 
 use super::kinds;
 use crate::FilesystemOptions;
 use crate::filter::Choice;
-use crate::mounts::{Mount, Tree, unescaped};
+use crate::mounts::Tree;
 
 /// Files that a container runtime mounts into every container. They are on the disk that the root's overlay is on.
 const RUNTIME_FILES: &[&[u8]] =

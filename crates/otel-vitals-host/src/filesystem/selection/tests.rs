@@ -1,6 +1,6 @@
 use super::*;
 use crate::Filter;
-use crate::mounts;
+use otel_vitals_core::mountinfo;
 use otel_vitals_core::scan::Faults;
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn options(change: impl FnOnce(&mut FilesystemOptions)) -> FilesystemOptions {
 
 /// The mount points that are shown, those that are served with a `*`.
 fn points(table: &[u8], options: &FilesystemOptions) -> Vec<String> {
-    let mounts = mounts::read(table, &mut Faults::default());
+    let mounts = mountinfo::read(table, &mut Faults::default());
     let selected = Selection::new(options).of(&mounts);
     selected.iter().map(|one| text(one.mount.point) + if one.served { "*" } else { "" }).collect()
 }
