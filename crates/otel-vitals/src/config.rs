@@ -20,7 +20,7 @@ pub use endpoint::Endpoint;
 pub use headers::Headers;
 
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::{AllocatorOptions, ProcessOptions, TokioOptions};
+use otel_vitals_runtime::{AllocatorOptions, PauseOptions, ProcessOptions, TokioOptions};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -189,6 +189,8 @@ pub struct MetricsConfig {
     pub allocator: AllocatorOptions,
     /// `tokio.*` of the runtimes that are watched.
     pub tokio: TokioOptions,
+    /// Stalls of the process and of its runtimes.
+    pub pauses: PauseOptions,
     /// `system.*` and `linux.*`.
     pub host: HostOptions,
 }
@@ -203,6 +205,7 @@ impl Default for MetricsConfig {
             process: ProcessOptions::default(),
             allocator: AllocatorOptions::default(),
             tokio: TokioOptions::default(),
+            pauses: PauseOptions::default(),
             host: HostOptions::default(),
         }
     }

@@ -3,7 +3,7 @@
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals_core::{Collection, SourceContext};
-use otel_vitals_runtime::{MemStats, Runtimes};
+use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses, Runtimes};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -52,6 +52,8 @@ struct Inner {
     export: Export,
     /// Those that are watched; none where nobody exports.
     runtimes: Runtimes,
+    /// None when nothing watches.
+    pauses: Option<PauseMonitor>,
     running: Running,
 }
 
@@ -101,9 +103,11 @@ impl Vitals {
         let runtimes = Runtimes::default();
         if !matches!(export, Export::Nobody) {
             let brought = matches!(export, Export::Application(_));
-            register(&provider, &config, &runtimes, collection, brought);
+            register(&provider, &config, &runtimes, &collection, brought);
         }
-        let vitals = Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, running }) };
+        let pauses = watch(&provider, &config, &runtimes, &collection)?;
+        let vitals =
+            Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, running }) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
         }
@@ -141,7 +145,24 @@ impl Vitals {
     /// ```
     #[must_use]
     pub fn memstats(&self) -> MemStats {
-        MemStats::read()
+        let mut stats = MemStats::read();
+        self.pauses().fill(&mut stats);
+        stats
+    }
+
+    /// What has stood still since the start, the process or a runtime in it, how long and why; and what does now. Nothing when
+    /// `metrics.pauses` is off.
+    ///
+    /// ```no_run
+    /// let vitals = otel_vitals::init()?;
+    /// if let Some(pause) = vitals.pauses().last().last() {
+    ///     println!("the last pause took {:?}: {}", pause.duration, pause.cause);
+    /// }
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pauses(&self) -> Pauses {
+        self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
     }
 
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
@@ -254,7 +275,7 @@ impl fmt::Debug for Vitals {
 
 impl Inner {
     fn watching(&self, watch: impl FnOnce(&Runtimes)) {
-        if matches!(self.export, Export::Nobody) {
+        if self.config.disabled || !self.config.metrics.tokio.enabled {
             return;
         }
         watch(&self.runtimes);
@@ -276,6 +297,9 @@ impl Inner {
         };
         self.running.release();
         self.runtimes.clear();
+        if let Some(pauses) = &self.pauses {
+            pauses.stop();
+        }
         outcome
     }
 }
@@ -324,11 +348,10 @@ fn register(
     provider: &SdkMeterProvider,
     config: &Config,
     runtimes: &Runtimes,
-    collection: Collection,
+    collection: &Collection,
     brought: bool,
 ) {
-    let ours = provider.meter_with_scope(crate::scope());
-    let context = SourceContext::new(&ours, config.metrics.freshness).with_collection(collection);
+    let context = sources(provider, config, collection);
     let deltas = config.otlp.temporality == Temporality::Delta && !brought;
     let meter = |scope, since_start| match provider.meter_with_scope(scope) {
         meter if deltas => delta::meter(meter, since_start),
@@ -340,4 +363,26 @@ fn register(
     otel_vitals_runtime::register_tokio(&process, &context, runtimes, &config.metrics.tokio);
     let host = meter(otel_vitals_host::scope(), false);
     otel_vitals_host::register(&host, &context, &config.metrics.host);
+}
+
+/// Starts to watch for pauses, if `config` says so.
+fn watch(
+    provider: &SdkMeterProvider,
+    config: &Config,
+    runtimes: &Runtimes,
+    collection: &Collection,
+) -> Result<Option<PauseMonitor>, Error> {
+    if config.disabled {
+        return Ok(None);
+    }
+    // Neither histograms nor gauges need help to be read as deltas.
+    let meter = provider.meter_with_scope(otel_vitals_runtime::scope());
+    let context = sources(provider, config, collection);
+    PauseMonitor::start(&meter, &context, runtimes, &config.metrics.pauses)
+        .map_err(|source| Error::Start { what: "the thread that watches for pauses", source })
+}
+
+fn sources(provider: &SdkMeterProvider, config: &Config, collection: &Collection) -> SourceContext {
+    let ours = provider.meter_with_scope(crate::scope());
+    SourceContext::new(&ours, config.metrics.freshness).with_collection(collection.clone())
 }

@@ -7,7 +7,9 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::{AllocatorOptions, ProcessOptions, Runtimes, TokioOptions};
+use otel_vitals_runtime::{
+    AllocatorOptions, PauseMonitor, PauseOptions, ProcessOptions, Runtimes, TokioOptions,
+};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use test_harness::InMemory;
@@ -96,8 +98,13 @@ struct Options {
     tokio: TokioOptions,
 }
 
+struct Watched {
+    pipeline: InMemory,
+    _pauses: Option<PauseMonitor>,
+}
+
 /// A pipeline in memory that watches what the options say, in the scopes that otel-vitals gives them.
-fn watch(options: &Options, runtimes: &Runtimes, host: &HostOptions) -> InMemory {
+fn watch(options: &Options, runtimes: &Runtimes, host: &HostOptions) -> Watched {
     let pipeline = InMemory::new();
     let own = InstrumentationScope::builder("otel-vitals")
         .with_version(env!("CARGO_PKG_VERSION"))
@@ -110,20 +117,30 @@ fn watch(options: &Options, runtimes: &Runtimes, host: &HostOptions) -> InMemory
     otel_vitals_runtime::register_allocator(&runtime, &context, &options.allocator);
     otel_vitals_runtime::register_tokio(&runtime, &context, runtimes, &options.tokio);
     otel_vitals_host::register(&provider.meter_with_scope(otel_vitals_host::scope()), &context, host);
-    pipeline
+    let pauses = PauseMonitor::start(&runtime, &context, runtimes, &short_pauses()).unwrap();
+    Watched { pipeline, _pauses: pauses }
+}
+
+/// So short that whatever sleeps has one.
+fn short_pauses() -> PauseOptions {
+    let mut options = PauseOptions::default();
+    options.tick = Duration::from_millis(5);
+    options.threshold = Duration::from_micros(1);
+    options.runtime_threshold = Duration::from_nanos(1);
+    options
 }
 
 /// Collects from all of `pipelines` until everything that `expected` chooses has been there, or too long; where not
 /// all is emitted, twice.
 fn collect<'a>(
     declaration: &'a Declaration,
-    pipelines: &[InMemory],
+    pipelines: &[Watched],
     expected: impl Fn(&Metric) -> bool,
 ) -> Emitted<'a> {
     let started = Instant::now();
     let mut emitted = Emitted::new(declaration);
     for round in 1.. {
-        for pipeline in pipelines {
+        for Watched { pipeline, .. } in pipelines {
             emitted.add(&pipeline.collect());
         }
         let is_done = if ALL { emitted.missing(&expected).is_empty() } else { round == 2 };

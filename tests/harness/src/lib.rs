@@ -69,7 +69,7 @@ pub enum Instrument {
 }
 
 /// One series of a metric.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Point {
     /// Attributes, values as text.
     pub attributes: BTreeMap<String, String>,
@@ -226,13 +226,7 @@ fn points<T: Copy>(data: &MetricData<T>, value: impl Fn(T) -> f64) -> Vec<Point>
 
 impl Point {
     fn new<'a>(attributes: impl Iterator<Item = &'a KeyValue>, value: f64) -> Self {
-        let mut point = Point {
-            attributes: BTreeMap::new(),
-            types: BTreeMap::new(),
-            value,
-            count: None,
-            buckets: Vec::new(),
-        };
+        let mut point = Point { value, ..Point::default() };
         for pair in attributes {
             point.attributes.insert(pair.key.to_string(), pair.value.to_string());
             point.types.insert(pair.key.to_string(), type_of(&pair.value).to_owned());
