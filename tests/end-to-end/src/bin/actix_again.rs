@@ -87,7 +87,11 @@ async fn obey(mut asked: UnboundedReceiver<Ask>, vitals: Vitals) {
     }
 }
 
-fn serve(workers: usize, vitals: Vitals) -> io::Result<(u16, (ServerHandle, JoinHandle<io::Result<()>>))> {
+/// What stops a server, and what tells its end.
+type Server = (ServerHandle, JoinHandle<io::Result<()>>);
+
+/// A server and its port.
+fn serve(workers: usize, vitals: Vitals) -> io::Result<(u16, Server)> {
     let server = HttpServer::new(move || {
         vitals.watch_worker("actix-worker");
         App::new().route("/work", web::get().to(work))
