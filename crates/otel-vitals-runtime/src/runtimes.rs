@@ -105,7 +105,6 @@ impl Runtimes {
     }
 
     /// Rises whenever a runtime comes or leaves.
-    #[allow(dead_code, reason = "for who keeps something for each runtime, as the pause monitor does")]
     pub(crate) fn version(&self) -> u64 {
         self.shared.version.load(Ordering::Acquire)
     }

@@ -21,6 +21,8 @@ mod programs;
 mod prometheus;
 mod providers;
 mod runtimes;
+mod schedulers;
 mod temporality;
 mod tls;
+
 mod truth;

@@ -9,6 +9,9 @@
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[cfg(target_os = "linux")]
+pub mod cgroup;
+
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::metrics::data::{

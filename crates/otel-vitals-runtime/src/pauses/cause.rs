@@ -21,9 +21,9 @@ pub(super) struct Evidence {
     pub(super) ran: Option<Duration>,
     /// Faults that were served from disk.
     pub(super) faults: Option<u64>,
-    /// Some task of the control group, or of the machine, waited for memory.
+    /// A task of the control group, or all of the machine, waited for memory.
     pub(super) memory: Option<Duration>,
-    /// Some task waited for a disk.
+    /// A task waited for a disk, likewise.
     pub(super) io: Option<Duration>,
 }
 

@@ -22,9 +22,9 @@ pub(super) struct Sample {
     pub(super) throttled: Option<u64>,
     /// Faults of the process that were served from disk.
     pub(super) faults: Option<u64>,
-    /// Microseconds in which a task waited for memory.
+    /// Microseconds in which tasks waited for memory: one of the control group, or all of the machine.
     pub(super) memory: Option<u64>,
-    /// Microseconds in which a task waited for a disk.
+    /// Microseconds in which tasks waited for a disk, likewise.
     pub(super) io: Option<u64>,
     /// Of the thread that samples.
     pub(super) own: ThreadTime,

@@ -96,13 +96,14 @@ impl Ticker {
     fn ticks(&mut self) {
         let this = thread::current();
         let mut counters = Counters::new();
-        let mut last = Last { at: moments::now(), sample: counters.read() };
+        let at = moments::now();
+        let mut last = Last { at, sample: counters.read(at) };
         let mut tick = last.at.saturating_add(self.settings.tick);
         let mut wake = tick;
         while !self.shared.is_stopped() {
             self.sleep(wake);
             let now = moments::now();
-            let sample = counters.read();
+            let sample = counters.read(now);
             // Whoever returns a late stamp wakes us before it is time.
             let late = now.checked_sub(wake);
             let platform =

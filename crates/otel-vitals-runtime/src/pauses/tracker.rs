@@ -78,12 +78,14 @@ struct Sent {
 }
 
 /// A stall that is over, of which the worker has not told yet how long it was busy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Settling {
     stall: Stall,
     progress: Progress,
     /// Nanoseconds that it may have been at most.
     most: u64,
+    /// Of which the whole process stood still.
+    platform: u64,
     /// Until when to wait for the worker.
     until: u64,
 }
@@ -199,28 +201,24 @@ impl Tracker {
         if !is_alone && (stuck || self.stuck_until >= sent.at) {
             return;
         }
-        let mut stall = Stall {
-            duration: returned.ran.saturating_sub(returned.sent).saturating_sub(sent.platform),
+        let delay = returned.ran.saturating_sub(sent.at);
+        let stall = Stall {
+            duration: delay,
             end: returned.ran,
             worker: is_alone.then_some(0),
             window: Duration::from_nanos(look.now.saturating_sub(sent.at)),
             evidence: self.evidence(returned, sent, look),
         };
-        // When the process stood still, too, the time that the worker was busy has that in it.
-        if !is_alone || sent.platform > 0 {
-            return over(stall);
-        }
-        let most = stall.duration.saturating_add(sent.earlier);
-        let progress = Progress::of(&self.metrics, 0).unwrap_or_default();
-        match progress.busy_since(sent.progress) {
-            Some(busy) => {
-                stall.duration = busy.clamp(stall.duration, most);
-                over(stall);
-            }
-            None => {
-                let until = look.now.saturating_add(SETTLED);
-                self.settling = Some(Settling { stall, progress: sent.progress, most, until });
-            }
+        let settling = Settling {
+            stall,
+            progress: sent.progress,
+            most: if is_alone { delay.saturating_add(sent.earlier) } else { delay },
+            platform: sent.platform,
+            until: look.now.saturating_add(SETTLED),
+        };
+        self.settling = Some(settling);
+        if let Some(stall) = self.settle(look) {
+            over(stall);
         }
     }
 
@@ -232,16 +230,18 @@ impl Tracker {
 
     /// The stall of which its worker has told by now, or had the time to.
     fn settle(&mut self, look: &Look<'_>) -> Option<Stall> {
-        let Settling { mut stall, progress, most, until } = self.settling.take()?;
+        let settling = self.settling.take()?;
+        let Settling { mut stall, progress, most, platform, until } = settling;
         let busy = Progress::of(&self.metrics, 0).and_then(|now| now.busy_since(progress));
-        match busy {
-            Some(busy) => stall.duration = busy.clamp(stall.duration, most),
-            None if look.now < until => {
-                self.settling = Some(Settling { stall, progress, most, until });
-                return None;
-            }
-            None => {}
+        if busy.is_none() && most > stall.duration && look.now < until {
+            self.settling = Some(settling);
+            return None;
         }
+        let duration = busy.unwrap_or(0).clamp(stall.duration, most);
+        stall.duration = duration.saturating_sub(platform);
         Some(stall)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,10 +89,8 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn warnings(enabled: bool) -> Warnings {
-        let mut options = PauseWarnings::default();
-        options.enabled = enabled;
-        options.threshold = Duration::from_secs(1);
-        options.interval = Duration::from_secs(10);
+        let (threshold, interval) = (Duration::from_secs(1), Duration::from_secs(10));
+        let options = PauseWarnings { enabled, threshold, interval };
         Warnings::new(&options)
     }
 

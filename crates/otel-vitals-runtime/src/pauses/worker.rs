@@ -137,3 +137,85 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pauses::tracker::Settings;
+
+    const TICK: u64 = 100;
+    const SETTINGS: Settings = Settings { tick: TICK, threshold: 1, runtime_threshold: 10, stuck_after: 50 };
+
+    /// A worker that is looked at every tick.
+    struct Watched {
+        worker: Worker,
+        now: u64,
+        sample: Sample,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            Watched { worker: Worker::default(), now: 0, sample: Sample::default() }
+        }
+
+        /// A tick later it has slept and woken `turns` times and been `busy` for so long.
+        fn look(&mut self, turns: u64, busy: u64) -> Option<Stall> {
+            self.look_after(turns, busy, TICK, false)
+        }
+
+        fn look_after(&mut self, turns: u64, busy: u64, after: u64, platform: bool) -> Option<Stall> {
+            let previous = self.now;
+            self.now += after;
+            let platform = platform.then_some((previous + TICK, self.now));
+            let look = Look { settings: &SETTINGS, now: self.now, previous, platform, sample: &self.sample };
+            self.worker.look(Progress { turns, busy }, &look)
+        }
+    }
+
+    #[test]
+    fn one_that_stays_awake_and_does_not_turn_is_stuck_until_it_does() {
+        let mut watched = Watched::new();
+        assert_eq!(watched.look(2, 70), None);
+        assert_eq!(watched.worker.stuck_since(), None);
+        assert_eq!(watched.look(2, 70), None);
+        assert_eq!(watched.worker.stuck_since(), Some(TICK));
+        let stall = watched.look(3, 70 + 250).unwrap();
+        assert_eq!((stall.duration, stall.end), (250, 3 * TICK));
+        assert_eq!(watched.worker.stuck_since(), None);
+    }
+
+    #[test]
+    fn one_that_sleeps_has_just_begun_or_turns_is_not() {
+        for (turns, busy) in [(3, 70), (0, 0)] {
+            let mut watched = Watched::new();
+            assert!((0..10).all(|_| watched.look(turns, busy).is_none()));
+            assert_eq!(watched.worker.stuck_since(), None);
+        }
+        let mut watched = Watched::new();
+        assert!((1..10).all(|turn| watched.look(2, turn).is_none()));
+        assert_eq!(watched.worker.stuck_since(), None);
+    }
+
+    #[test]
+    fn it_was_as_long_as_it_was_busy_if_that_can_be() {
+        // Seen from tick 1 to tick 2, gone at tick 3: between one and three ticks.
+        for (busy, duration) in [(20, 100), (170, 170), (999, 300)] {
+            let mut watched = Watched::new();
+            let _ = (watched.look(2, 70), watched.look(2, 70));
+            assert_eq!(watched.look(3, 70 + busy).unwrap().duration, duration);
+        }
+    }
+
+    #[test]
+    fn what_the_whole_process_stood_still_is_not_its_own() {
+        let mut watched = Watched::new();
+        let _ = watched.look(2, 70);
+        assert_eq!(watched.look_after(2, 70, 5 * TICK, true), None);
+        assert_eq!(watched.worker.stuck_since(), None, "it might have gone on");
+        let _ = watched.look(2, 70);
+        assert!(watched.worker.stuck_since().is_some());
+        let _ = watched.look_after(2, 70, 4 * TICK, true);
+        // Busy all the time, of which the process stood still for three ticks.
+        assert_eq!(watched.look(3, 70 + 600).unwrap().duration, 300);
+    }
+}

@@ -38,13 +38,17 @@ impl Watch {
         self.monitor.pauses()
     }
 
+    /// The pauses of the runtime `name`.
+    pub(crate) fn pauses_of(&self, name: &str) -> Vec<Pause> {
+        let mut pauses = self.pauses().last();
+        pauses.retain(|pause| (pause.scope, pause.runtime.as_deref()) == (PauseScope::Runtime, Some(name)));
+        pauses
+    }
+
     /// The pauses of the runtime `name` that its own tasks made.
     pub(crate) fn blocked(&self, name: &str) -> Vec<Pause> {
-        let mut pauses = self.pauses().last();
-        pauses.retain(|pause| {
-            let told = (pause.scope, pause.cause, pause.runtime.as_deref());
-            told == (PauseScope::Runtime, PauseCause::BlockedExecutor, Some(name))
-        });
+        let mut pauses = self.pauses_of(name);
+        pauses.retain(|pause| pause.cause == PauseCause::BlockedExecutor);
         pauses
     }
 }

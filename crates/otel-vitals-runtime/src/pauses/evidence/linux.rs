@@ -7,6 +7,7 @@ use otel_vitals_core::scan;
 use std::path::{Path, PathBuf};
 
 use super::{Sample, ThreadTime};
+use crate::moments;
 
 #[allow(unsafe_code)]
 mod sys {
@@ -25,8 +26,8 @@ mod sys {
     }
 }
 
-/// After so many samples it is looked again which control group the process is in, and which of those above limits it.
-const FIND_AGAIN: u32 = 600;
+/// After so many nanoseconds it is looked again which control group the process is in, and which of those above limits it.
+const FIND_AGAIN: u64 = 10_000_000_000;
 
 /// Samples all that is counted for the process, and for the thread that does so.
 #[derive(Debug)]
@@ -34,14 +35,23 @@ pub(in crate::pauses) struct Counters {
     cgroup: Cgroup,
     files: Files,
     own: ThreadFile,
-    samples: u32,
+    /// The moment when the group was found.
+    found: u64,
 }
 
 #[derive(Debug)]
 struct Files {
     cpu_stat: Option<KernelFile>,
-    memory: Option<KernelFile>,
-    io: Option<KernelFile>,
+    memory: Option<PressureFile>,
+    io: Option<PressureFile>,
+}
+
+#[derive(Debug)]
+struct PressureFile {
+    file: KernelFile,
+    /// Of the own group, where any task that waits is one of ours. On a machine others may wait, for disks that we do not
+    /// use: only when nobody could go on, neither could we.
+    is_own: bool,
 }
 
 /// Samples what some other thread of the process has done.
@@ -60,18 +70,14 @@ impl Counters {
     pub(in crate::pauses) fn new() -> Self {
         let cgroup = Cgroup::own();
         let files = Files::of(&cgroup);
-        Counters { cgroup, files, own: ThreadFile::at("/proc/thread-self/schedstat"), samples: 0 }
+        Counters { cgroup, files, own: ThreadFile::at("/proc/thread-self/schedstat"), found: moments::now() }
     }
 
-    pub(in crate::pauses) fn read(&mut self) -> Sample {
-        self.samples += 1;
-        if self.samples >= FIND_AGAIN {
-            self.samples = 0;
-            let cgroup = Cgroup::own();
-            if cgroup != self.cgroup {
-                self.files = Files::of(&cgroup);
-                self.cgroup = cgroup;
-            }
+    /// What is counted at the moment `now`.
+    pub(in crate::pauses) fn read(&mut self, now: u64) -> Sample {
+        if now.saturating_sub(self.found) >= FIND_AGAIN && self.has_moved(now) {
+            // Of another group, which cannot be compared with what was sampled before.
+            return Sample { faults: sys::major_faults(), own: self.own.read(), ..Sample::default() };
         }
         Sample {
             throttled: self.files.throttled(),
@@ -81,15 +87,27 @@ impl Counters {
             own: self.own.read(),
         }
     }
+
+    /// Whether the process is in another group by now, or another one limits it.
+    fn has_moved(&mut self, now: u64) -> bool {
+        self.found = now;
+        let cgroup = Cgroup::own();
+        let has_moved = cgroup != self.cgroup;
+        if has_moved {
+            self.files = Files::of(&cgroup);
+            self.cgroup = cgroup;
+        }
+        has_moved
+    }
 }
 
 impl Files {
     fn of(cgroup: &Cgroup) -> Self {
-        // The own group's pressure, which others on the machine have no part in; else that of all.
         let pressure = |resource: Resource| {
-            let machine = || Some(PathBuf::from(format!("/proc/pressure/{}", resource.name())));
             let own = cgroup.pressure(resource).filter(|_| !cgroup.is_root()).map(Path::to_path_buf);
-            own.or_else(machine).filter(|path| path.exists()).map(KernelFile::single_record)
+            let is_own = own.is_some();
+            let path = own.unwrap_or_else(|| format!("/proc/pressure/{}", resource.name()).into());
+            path.exists().then(|| PressureFile { file: KernelFile::single_record(path), is_own })
         };
         Files {
             cpu_stat: cgroup.cpu_stat().map(KernelFile::single_record),
@@ -104,8 +122,10 @@ impl Files {
     }
 }
 
-fn pressure(file: Option<&mut KernelFile>) -> Option<u64> {
-    Pressure::parse(file?.read().ok()?).0.some
+fn pressure(pressure: Option<&mut PressureFile>) -> Option<u64> {
+    let PressureFile { file, is_own } = pressure?;
+    let (pressure, _) = Pressure::parse(file.read().ok()?);
+    if *is_own { pressure.some } else { pressure.full }
 }
 
 impl ThreadClock {
@@ -162,7 +182,7 @@ mod tests {
         };
         let enough = ran + 5_000_000;
         while clock.read(Some(own)).ran.unwrap() < enough {}
-        let sample = counters.read();
+        let sample = counters.read(moments::now());
         assert!(sample.own.ran.unwrap() >= enough);
         assert!(sample.faults.is_some());
         assert_eq!(clock.read(Some(u32::MAX)), ThreadTime::default());
