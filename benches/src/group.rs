@@ -32,6 +32,10 @@ pub enum Group {
     Uptime,
     /// `system.process.*`.
     Processes,
+    /// `linux.cgroup.cpu.*`.
+    Cgroup,
+    /// `linux.pressure.stall.time`.
+    Pressure,
     /// Everything that is on by default.
     Default,
     /// Everything that there is, opt-in or not.
@@ -40,7 +44,7 @@ pub enum Group {
 
 impl Group {
     /// All of them.
-    pub const ALL: [Group; 13] = [
+    pub const ALL: [Group; 15] = [
         Group::Process,
         Group::ProcessTwice,
         Group::Cpu,
@@ -52,6 +56,8 @@ impl Group {
         Group::Load,
         Group::Uptime,
         Group::Processes,
+        Group::Cgroup,
+        Group::Pressure,
         Group::Default,
         Group::Everything,
     ];
@@ -71,6 +77,8 @@ impl Group {
             Group::Load => "load",
             Group::Uptime => "uptime",
             Group::Processes => "processes",
+            Group::Cgroup => "cgroup",
+            Group::Pressure => "pressure",
             Group::Default => "default",
             Group::Everything => "everything",
         }
@@ -121,6 +129,8 @@ impl Group {
         options.load.enabled = all || matches!(self, Group::Load | Group::ProcessTwice);
         options.uptime.enabled = all || matches!(self, Group::Uptime | Group::ProcessTwice);
         options.processes.enabled = all || self == Group::Processes;
+        options.cgroup.enabled = all || self == Group::Cgroup;
+        options.pressure.enabled = all || self == Group::Pressure;
         options
     }
 }

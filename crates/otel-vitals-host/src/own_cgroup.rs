@@ -76,7 +76,7 @@ impl Reader {
         Reader {
             root: root.to_path_buf(),
             wanted,
-            membership: KernelFile::any_records(root.join("proc/self/cgroup")),
+            membership: KernelFile::single_record(root.join("proc/self/cgroup")),
             known: Vec::new(),
             looked: None,
             cpu: None,
