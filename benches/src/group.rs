@@ -12,7 +12,8 @@ pub enum Group {
     /// `process.*` as it is by default.
     Process,
     /// [`Process`](Group::Process), with the opt-in metrics that need no further system call, the load and the uptime
-    /// of the machine: at least twice as many metrics as opentelemetry-instrumentation-process has.
+    /// of the machine: at least twice as many metrics as opentelemetry-instrumentation-process has. Without the wait for
+    /// a core, which costs by the thread and is no match for anything that it has.
     ProcessTwice,
     /// `system.cpu.*`.
     Cpu,
@@ -105,6 +106,7 @@ impl Group {
         options.memory_utilization = free;
         options.disk_operations = free;
         options.signals_pending = self == Group::Everything;
+        options.scheduler_wait = self != Group::ProcessTwice;
         options
     }
 

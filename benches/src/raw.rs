@@ -161,21 +161,26 @@ fn calls(group: Group) -> Option<Vec<Call>> {
     let record = |path: &str| Text::open(path, End::WithFirst).map(Call::Read);
     let records = |path| Text::open(path, End::WithShort).map(Call::Read);
     let status = |path| open(path).map(Call::Status);
+    let process = || {
+        [
+            Some(Call::Usage),
+            record("/proc/self/statm"),
+            record("/proc/self/io"),
+            status("/proc/self/fd"),
+            status("/proc/self/task"),
+            Some(Call::BootClock),
+        ]
+    };
     let calls = match group {
         Group::Process => {
-            let calls = [
-                Some(Call::Usage),
-                record("/proc/self/statm"),
-                record("/proc/self/io"),
-                status("/proc/self/fd"),
-                status("/proc/self/task"),
-                // Once for the number of threads, once to know whether it is still that of the threads that wait.
-                status("/proc/self/task"),
-                Some(Call::BootClock),
-            ];
-            calls.into_iter().chain(tasks().iter().map(|task| record(task))).collect()
+            // Once more than for the number of threads, to know whether it is still that of those that are known.
+            let count = [status("/proc/self/task")].into_iter();
+            let waits: Vec<_> = count.chain(tasks().iter().map(|task| record(task))).collect();
+            process().into_iter().chain(waits).collect()
         }
-        Group::ProcessTwice => return of([Group::Process, Group::Load, Group::Uptime]),
+        Group::ProcessTwice => {
+            process().into_iter().chain([record("/proc/loadavg"), Some(Call::BootClock)]).collect()
+        }
         Group::Cpu => vec![record("/proc/stat")],
         Group::Memory => vec![record("/proc/meminfo")],
         Group::Paging => {
