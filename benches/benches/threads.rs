@@ -22,15 +22,13 @@ fn main() {
         with_threads(threads, || {
             let [mut without, mut with] = [false, true].map(Process::new);
             let raw = files();
-            let mut times = [const { Vec::<Duration>::new() }; 3];
+            let mut times = [const { Vec::new() }; 3];
             for _ in 0..ROUNDS {
-                times[0].push(without.collect());
-                times[1].push(with.collect());
-                times[2].push(read(&raw));
+                let round = [without.collect(), with.collect(), read(&raw)];
+                times.iter_mut().zip(round).for_each(|(times, time)| times.push(time));
             }
-            times.iter_mut().for_each(|times| times.sort_unstable());
-            let [without, with, raw] = [0, 1, 2].map(|of| [times[of][0], times[of][ROUNDS / 2]]);
-            let more = [0, 1].map(|at| with[at].saturating_sub(without[at]));
+            let [without, with, raw] = times.map(fastest_and_median);
+            let more = [with[0].saturating_sub(without[0]), with[1].saturating_sub(without[1])];
             table.row([
                 threads.to_string(),
                 cell(without),
@@ -101,6 +99,12 @@ fn with_threads(threads: usize, measure: impl FnOnce()) {
     measure();
     leave.wait();
     others.into_iter().for_each(|thread| drop(thread.join()));
+}
+
+fn fastest_and_median(mut times: Vec<Duration>) -> [Duration; 2] {
+    times.sort_unstable();
+    let at = |at: usize| times.get(at).copied().unwrap_or_default();
+    [at(0), at(times.len() / 2)]
 }
 
 fn cell([fastest, median]: [Duration; 2]) -> String {

@@ -18,6 +18,7 @@ mod instrument;
 pub mod peers;
 pub mod pipeline;
 pub mod raw;
+pub mod schedulers;
 pub mod strace;
 pub mod subject;
 pub mod table;

@@ -4,6 +4,7 @@
 
 use benches::allocations::during;
 use benches::group::Group;
+use benches::schedulers::Watched;
 use benches::subject::{Extent, FRESH, Subject, Who};
 use otel_vitals_alloc::Counting;
 
@@ -25,6 +26,14 @@ fn main() {
         ));
     }
     assert_eq!(counted, Group::ALL.map(|group| (group, 0)));
+
+    // Without threads of their own, which would be counted too.
+    for runtimes in [1, 32] {
+        let watched = Watched { runtimes, workers: 1, per_worker: true };
+        let mut reading = watched.reading();
+        let counted = during(|| (0..20).for_each(|_| reading()));
+        assert_eq!(counted, 0, "{watched:?}");
+    }
 
     // That a zero means something: the same count of a peer, which allocates for every line.
     let mut peer = Subject::new(Group::Memory, Who::Procfs, Extent::Reading, FRESH).unwrap();

@@ -1,5 +1,5 @@
-//! The process as OpenTelemetry metrics: `process.*` by the semantic conventions 1.44.0, read from the kernel, and
-//! `rust.*`, counted by the global allocator, for next to nothing.
+//! The process as OpenTelemetry metrics: `process.*` by the semantic conventions 1.44.0, read from the kernel, `rust.*`,
+//! counted by the global allocator, and `tokio.*`, told by the schedulers of its runtimes, for next to nothing.
 //!
 //! Every source is a module of its own with the same four parts: a table of what it measures and
 //! where that comes from, a `Reading`, `read`, and `register`. No module knows another, and on Linux none
@@ -17,12 +17,18 @@ mod allocator;
 mod hint;
 mod memory_counts;
 mod memstats;
+mod moments;
 mod options;
+mod pauses;
 mod process;
+mod runtimes;
+mod tokio_scheduler;
 
 pub use memstats::{BySize, MemStats};
-pub use options::{AllocatorOptions, ProcessOptions};
+pub use options::{AllocatorOptions, PauseOptions, PauseWarnings, ProcessOptions, TokioOptions};
+pub use pauses::{OngoingPause, Pause, PauseCause, PauseMonitor, PauseScope, Pauses};
 pub use process::creation_time;
+pub use runtimes::Runtimes;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::Meter;
@@ -94,6 +100,39 @@ pub fn register_allocator(meter: &Meter, context: &SourceContext, options: &Allo
     hint::unless_counted();
     memory_counts::register(meter, context, options);
     allocator::register(meter, context);
+}
+
+/// Declares the instruments of the tokio group, if `options` turns it on. They show the runtimes that `runtimes` watches at
+/// the time: each comes and leaves with its series.
+///
+/// ```
+/// use otel_vitals_core::SourceContext;
+/// use otel_vitals_runtime::{Runtimes, TokioOptions};
+/// use std::time::Duration;
+///
+/// let meter = opentelemetry::global::meter_provider().meter_with_scope(otel_vitals_runtime::scope());
+/// let context = SourceContext::new(&meter, Duration::from_millis(100));
+/// let runtimes = Runtimes::default();
+/// otel_vitals_runtime::register_tokio(&meter, &context, &runtimes, &TokioOptions::default());
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// runtimes.watch("main", runtime.handle());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// | metric | stable tokio | with `--cfg tokio_unstable` |
+/// | --- | --- | --- |
+/// | `tokio.worker.count`, `tokio.task.count`, `tokio.global_queue.length` | yes | yes |
+/// | `tokio.worker.busy.time`, `tokio.worker.parks` | with atomics of 64 bits | the same |
+/// | `tokio.worker.polls`, `tokio.worker.noops`, `tokio.worker.local_schedules`, `tokio.worker.overflows` | | with atomics of 64 bits |
+/// | `tokio.worker.steal.tasks`, `tokio.worker.steal.operations`, `tokio.worker.local_queue.length` | | the same |
+/// | `tokio.blocking.thread.count`, `tokio.blocking.queue.length` | | the same |
+/// | `tokio.task.spawned`, `tokio.task.remote_schedules`, `tokio.task.forced_yields` | | the same |
+/// | `tokio.task.poll_time.polls` | | of runtimes that were built with the poll-time histogram |
+pub fn register_tokio(meter: &Meter, context: &SourceContext, runtimes: &Runtimes, options: &TokioOptions) {
+    if options.enabled {
+        tokio_scheduler::register(meter, context, runtimes, options);
+    }
 }
 
 /// What the tests in here count with.

@@ -1,13 +1,15 @@
 //! After warm-up, neither the callbacks of all groups nor a snapshot allocate anything.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 
 mod callbacks;
 
 use callbacks::Callbacks;
 use otel_vitals_core::SourceContext;
-use otel_vitals_runtime::{AllocatorOptions, MemStats, ProcessOptions};
+use otel_vitals_runtime::{AllocatorOptions, MemStats, ProcessOptions, Runtimes, TokioOptions};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// The one of this crate counts what all threads do; only what this one does is to be counted here.
 #[global_allocator]
@@ -57,13 +59,24 @@ mod sys {
     }
 }
 
-/// Thirteen of the process, of which six have two series, eight of the allocator, and two that have a series for each of
-/// 68 classes.
-const INSTRUMENTS: usize = 13 + 8 + if BY_SIZE { 2 } else { 0 };
-const SERIES: u64 = 13 + 6 + 8 + if BY_SIZE { 2 * 68 } else { 0 };
+/// Fourteen of the process, of which six have two series, eight of the allocator, two that have a series for each of
+/// 68 classes, and those of tokio.
+const INSTRUMENTS: usize = 14 + 8 + if BY_SIZE { 2 } else { 0 } + 5 + if TELLS_ALL { 13 } else { 0 };
+const SERIES: u64 = 14 + 6 + 8 + if BY_SIZE { 2 * 68 } else { 0 } + RUNTIMES * OF_A_RUNTIME;
 const BY_SIZE: bool = cfg!(feature = "size-classes");
+const RUNTIMES: u64 = 3;
+/// Two of its one worker; of the others one has two states, and one the ten buckets that tokio has by default.
+const OF_A_RUNTIME: u64 = 5 + if TELLS_ALL { 13 + 1 + 9 } else { 0 };
+const TELLS_ALL: bool = cfg!(tokio_unstable);
 
-fn registered() -> Arc<Callbacks> {
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    #[cfg(tokio_unstable)]
+    builder.enable_metrics_poll_time_histogram();
+    builder.build().unwrap()
+}
+
+fn registered(runtimes: &Runtimes) -> Arc<Callbacks> {
     let callbacks = Arc::new(Callbacks::default());
     let meter = callbacks.meter();
     let context = SourceContext::new(&meter, Duration::ZERO);
@@ -76,12 +89,17 @@ fn registered() -> Arc<Callbacks> {
     let mut allocator = AllocatorOptions::default();
     allocator.size_classes = true;
     otel_vitals_runtime::register_allocator(&meter, &context, &allocator);
+    let mut tokio = TokioOptions::default();
+    tokio.per_worker = true;
+    otel_vitals_runtime::register_tokio(&meter, &context, runtimes, &tokio);
     callbacks
 }
 
 #[test]
 fn after_warm_up_no_callback_allocates() {
-    let callbacks = registered();
+    let (running, runtimes) = ([runtime(), runtime(), runtime()], Runtimes::default());
+    running.iter().for_each(|runtime| runtimes.watch("alike", runtime.handle()));
+    let callbacks = registered(&runtimes);
     assert_eq!(callbacks.instruments(), INSTRUMENTS);
     let _warm = callbacks.count();
 

@@ -3,6 +3,7 @@
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use std::fmt;
 use std::path::PathBuf;
+use tokio::runtime::Handle;
 
 use crate::config::{Config, Scope};
 use crate::error::Error;
@@ -32,6 +33,7 @@ pub struct VitalsBuilder {
     config: Option<Config>,
     changes: Vec<Change>,
     provider: Option<SdkMeterProvider>,
+    runtimes: Vec<(String, Handle)>,
 }
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
@@ -70,6 +72,20 @@ impl VitalsBuilder {
         self
     }
 
+    /// Watches the tokio runtime of `handle` from the start, as [`Vitals::watch_runtime`] does. May be called several
+    /// times. The runtime that [`start`](VitalsBuilder::start) is called in needs no call, unless it is to have another
+    /// name than the one that it was built with, or `main`.
+    ///
+    /// ```no_run
+    /// let background = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let vitals = otel_vitals::Vitals::builder().watch_runtime("background", background.handle()).start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watch_runtime(mut self, name: impl Into<String>, handle: &Handle) -> Self {
+        self.runtimes.push((name.into(), handle.clone()));
+        self
+    }
+
     /// Starts measuring. Works inside and outside any runtime, connects to nothing and returns at once.
     ///
     /// # Errors
@@ -85,7 +101,7 @@ impl VitalsBuilder {
             change(&mut config);
         }
         config.validate_for(scope)?;
-        Vitals::start(config, self.provider)
+        Vitals::start(config, self.provider, &self.runtimes)
     }
 }
 
@@ -97,6 +113,7 @@ impl fmt::Debug for VitalsBuilder {
             .field("config", &self.config)
             .field("changes", &self.changes.len())
             .field("provider", &self.provider.is_some())
+            .field("runtimes", &self.runtimes)
             .finish()
     }
 }

@@ -20,7 +20,7 @@ pub use endpoint::Endpoint;
 pub use headers::Headers;
 
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::{AllocatorOptions, ProcessOptions};
+use otel_vitals_runtime::{AllocatorOptions, PauseOptions, ProcessOptions, TokioOptions};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -187,6 +187,10 @@ pub struct MetricsConfig {
     pub process: ProcessOptions,
     /// `rust.memory.*` and `rust.allocator.*`, where the global allocator is an [`alloc::Counting`](crate::alloc::Counting).
     pub allocator: AllocatorOptions,
+    /// `tokio.*` of the runtimes that are watched.
+    pub tokio: TokioOptions,
+    /// Stalls of the process and of its runtimes.
+    pub pauses: PauseOptions,
     /// `system.*` and `linux.*`.
     pub host: HostOptions,
 }
@@ -200,6 +204,8 @@ impl Default for MetricsConfig {
             freshness: Duration::from_millis(100),
             process: ProcessOptions::default(),
             allocator: AllocatorOptions::default(),
+            tokio: TokioOptions::default(),
+            pauses: PauseOptions::default(),
             host: HostOptions::default(),
         }
     }

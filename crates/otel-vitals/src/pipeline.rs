@@ -51,11 +51,14 @@ pub(crate) fn start(
 ) -> Result<(SdkMeterProvider, Control), Error> {
     let (control, requests) = Control::new();
     let reader = Reader::new(config.otlp.temporality.into(), control.clone(), config.metrics.timeout);
-    let per_core = config.metrics.host.cpu.per_core || config.metrics.host.cpu.frequency;
+    let many = Many {
+        cores: config.metrics.host.cpu.per_core || config.metrics.host.cpu.frequency,
+        workers: config.metrics.tokio.per_worker,
+    };
     let provider = SdkMeterProvider::builder()
         .with_resource(resource)
         .with_reader(reader.clone())
-        .with_view(move |instrument| series_limit(instrument, per_core))
+        .with_view(move |instrument| series_limit(instrument, many))
         .build();
 
     let (started, outcome) = mpsc::sync_channel(1);
@@ -106,12 +109,21 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|source| Error::Start { what: "the runtime of the export thread", source })
 }
 
+/// What may have a series of its own.
+#[derive(Clone, Copy)]
+struct Many {
+    cores: bool,
+    workers: bool,
+}
+
 /// The SDK makes room for 2,001 series an instrument, about 132 KiB, and drops what is beyond. What only ever has a
-/// handful needs less, seven modes of a thousand processors need more; per-device metrics, and whatever is not ours,
-/// keep the SDK's limit.
-fn series_limit(instrument: &Instrument, per_core: bool) -> Option<Stream> {
+/// handful needs less; one a runtime is some hundred with actix on a large machine, of which blocking threads have two. Seven
+/// modes of a thousand processors need more, and so do the workers of all runtimes and the buckets of poll times. Per-device
+/// metrics, and whatever is not ours, keep the SDK's limit.
+fn series_limit(instrument: &Instrument, many: Many) -> Option<Stream> {
     const FEW: usize = 100;
-    const PER_CORE: usize = 16 << 10;
+    const RUNTIMES: usize = 1_000;
+    const MANY: usize = 16 << 10;
     if !instrument.scope().name().starts_with("otel-vitals") {
         return None;
     }
@@ -120,8 +132,11 @@ fn series_limit(instrument: &Instrument, per_core: bool) -> Option<Stream> {
         InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Histogram
     );
     let limit = match instrument.name() {
+        name if name.starts_with("tokio.task.poll_time.") => MANY,
+        name if many.workers && name.starts_with("tokio.worker.") => MANY,
+        name if name.starts_with("tokio.") => RUNTIMES,
         name if kept || name.starts_with("process.") => FEW,
-        name if per_core && name.starts_with("system.cpu.") => PER_CORE,
+        name if many.cores && name.starts_with("system.cpu.") => MANY,
         _ => return None,
     };
     Stream::builder().with_cardinality_limit(limit).build().ok()

@@ -3,11 +3,12 @@
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals_core::{Collection, SourceContext};
-use otel_vitals_runtime::MemStats;
+use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses, Runtimes};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 use crate::brought::Brought;
 use crate::builder::VitalsBuilder;
@@ -19,6 +20,9 @@ use crate::resource;
 
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
 const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Name of the runtime that vitals are started in, if it has none.
+const MAIN: &str = "main";
 
 /// The process in which vitals run; zero is none. One set a process: two would report every value twice. A child that
 /// was forked has its parent's number here, and is free to start its own.
@@ -46,6 +50,10 @@ struct Inner {
     config: Config,
     provider: SdkMeterProvider,
     export: Export,
+    /// Those that are watched; none where nobody exports.
+    runtimes: Runtimes,
+    /// None when nothing watches.
+    pauses: Option<PauseMonitor>,
     running: Running,
 }
 
@@ -70,7 +78,12 @@ impl Vitals {
         VitalsBuilder::default()
     }
 
-    pub(crate) fn start(config: Config, provider: Option<SdkMeterProvider>) -> Result<Self, Error> {
+    /// Watches `named`, and the runtime that it is called in.
+    pub(crate) fn start(
+        config: Config,
+        provider: Option<SdkMeterProvider>,
+        named: &[(String, Handle)],
+    ) -> Result<Self, Error> {
         let running = Running::claim()?;
         let collection = Collection::default();
         let (provider, export) = match provider {
@@ -87,11 +100,21 @@ impl Vitals {
                 (provider, Export::Pipeline(control))
             }
         };
+        let runtimes = Runtimes::default();
         if !matches!(export, Export::Nobody) {
             let brought = matches!(export, Export::Application(_));
-            register(&provider, &config, collection, brought);
+            register(&provider, &config, &runtimes, &collection, brought);
         }
-        Ok(Vitals { inner: Arc::new(Inner { config, provider, export, running }) })
+        let pauses = watch(&provider, &config, &runtimes, &collection)?;
+        let vitals =
+            Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, running }) };
+        for (name, handle) in named {
+            vitals.watch_runtime(name, handle);
+        }
+        if let Ok(own) = Handle::try_current() {
+            vitals.watch_runtime(own.name().unwrap_or(MAIN), &own);
+        }
+        Ok(vitals)
     }
 
     /// The provider that everything is measured on, for instruments of the application's own. It is also the
@@ -122,7 +145,80 @@ impl Vitals {
     /// ```
     #[must_use]
     pub fn memstats(&self) -> MemStats {
-        MemStats::read()
+        let mut stats = MemStats::read();
+        self.pauses().fill(&mut stats);
+        stats
+    }
+
+    /// What has stood still since the start, the process or a runtime in it, how long and why; and what does now. Nothing when
+    /// `metrics.pauses` is off.
+    ///
+    /// ```no_run
+    /// let vitals = otel_vitals::init()?;
+    /// if let Some(pause) = vitals.pauses().last().last() {
+    ///     println!("the last pause took {:?}: {}", pause.duration, pause.cause);
+    /// }
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pauses(&self) -> Pauses {
+        self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
+    }
+
+    /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
+    /// The runtime that vitals were started in is watched without this. A runtime that is dropped is not watched any more,
+    /// and none is kept running by being watched.
+    ///
+    /// Does nothing for a runtime that is watched already, after a shutdown, and where nothing is measured. It may be called
+    /// anywhere, inside and outside of any runtime.
+    ///
+    /// ```
+    /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
+    /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
+    /// let background = tokio::runtime::Builder::new_current_thread().build()?;
+    /// vitals.watch_runtime("background", background.handle());
+    /// assert_eq!(vitals.runtimes(), ["background"]);
+    /// drop(background);
+    /// assert!(vitals.runtimes().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watch_runtime(&self, name: &str, handle: &Handle) {
+        self.inner.watching(|runtimes| runtimes.watch(name, handle));
+    }
+
+    /// Watches the tokio runtime that the calling thread is in under `name` and the first number that is free: `name-0`,
+    /// `name-1`, …. For services with many runtimes that are alike. Outside of any runtime it does nothing, nor where
+    /// [`watch_runtime`](Vitals::watch_runtime) does nothing.
+    ///
+    /// ```
+    /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
+    /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
+    /// let workers = [(); 2].map(|()| {
+    ///     let vitals = vitals.clone();
+    ///     let worker = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    ///     worker.block_on(async move { vitals.watch_worker("worker") });
+    ///     worker
+    /// });
+    /// assert_eq!(vitals.runtimes(), ["worker-0", "worker-1"]);
+    /// drop(workers);
+    /// assert!(vitals.runtimes().is_empty());
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    ///
+    /// # actix
+    /// Every worker of actix-server is a thread with a current-thread runtime of its own: under `#[actix_web::main]` the one
+    /// of an arbiter, under `#[tokio::main]` one that it builds for itself. The closure that `HttpServer::new` takes runs on
+    /// each worker, inside of its runtime, once for each address that is bound, and again when a worker died and another
+    /// takes its place. So it is the place for `vitals.watch_worker("actix-worker")`, which does nothing from the second time on.
+    /// When the server stops, its workers drop their runtimes, and those of the next server have the same names.
+    pub fn watch_worker(&self, name: &str) {
+        self.inner.watching(|runtimes| runtimes.watch_worker(name));
+    }
+
+    /// The names of the tokio runtimes that are watched now, in the order in which they came.
+    #[must_use]
+    pub fn runtimes(&self) -> Vec<String> {
+        self.inner.runtimes.names()
     }
 
     /// The configuration in force.
@@ -178,6 +274,17 @@ impl fmt::Debug for Vitals {
 }
 
 impl Inner {
+    fn watching(&self, watch: impl FnOnce(&Runtimes)) {
+        if self.config.disabled || !self.config.metrics.tokio.enabled {
+            return;
+        }
+        watch(&self.runtimes);
+        // Looked at afterwards, so that a shutdown on another thread leaves nothing behind either.
+        if !self.running.is_held() {
+            self.runtimes.clear();
+        }
+    }
+
     fn shutdown(&self, limit: Duration) -> Result<(), Error> {
         let outcome = match &self.export {
             Export::Pipeline(control) => control.shutdown(limit),
@@ -189,6 +296,10 @@ impl Inner {
             Export::Application(_) | Export::Nobody => Ok(()),
         };
         self.running.release();
+        self.runtimes.clear();
+        if let Some(pauses) = &self.pauses {
+            pauses.stop();
+        }
         outcome
     }
 }
@@ -233,9 +344,14 @@ impl Drop for Running {
 }
 
 /// Declares every group that `config` turns on.
-fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection, brought: bool) {
-    let ours = provider.meter_with_scope(crate::scope());
-    let context = SourceContext::new(&ours, config.metrics.freshness).with_collection(collection);
+fn register(
+    provider: &SdkMeterProvider,
+    config: &Config,
+    runtimes: &Runtimes,
+    collection: &Collection,
+    brought: bool,
+) {
+    let context = sources(provider, config, collection);
     let deltas = config.otlp.temporality == Temporality::Delta && !brought;
     let meter = |scope, since_start| match provider.meter_with_scope(scope) {
         meter if deltas => delta::meter(meter, since_start),
@@ -244,6 +360,29 @@ fn register(provider: &SdkMeterProvider, config: &Config, collection: Collection
     let process = meter(otel_vitals_runtime::scope(), true);
     otel_vitals_runtime::register(&process, &context, &config.metrics.process);
     otel_vitals_runtime::register_allocator(&process, &context, &config.metrics.allocator);
+    otel_vitals_runtime::register_tokio(&process, &context, runtimes, &config.metrics.tokio);
     let host = meter(otel_vitals_host::scope(), false);
     otel_vitals_host::register(&host, &context, &config.metrics.host);
+}
+
+/// Starts to watch for pauses, if `config` says so.
+fn watch(
+    provider: &SdkMeterProvider,
+    config: &Config,
+    runtimes: &Runtimes,
+    collection: &Collection,
+) -> Result<Option<PauseMonitor>, Error> {
+    if config.disabled {
+        return Ok(None);
+    }
+    // Neither histograms nor gauges need help to be read as deltas.
+    let meter = provider.meter_with_scope(otel_vitals_runtime::scope());
+    let context = sources(provider, config, collection);
+    PauseMonitor::start(&meter, &context, runtimes, &config.metrics.pauses)
+        .map_err(|source| Error::Start { what: "the thread that watches for pauses", source })
+}
+
+fn sources(provider: &SdkMeterProvider, config: &Config, collection: &Collection) -> SourceContext {
+    let ours = provider.meter_with_scope(crate::scope());
+    SourceContext::new(&ours, config.metrics.freshness).with_collection(collection.clone())
 }

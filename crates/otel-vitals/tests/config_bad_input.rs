@@ -52,8 +52,6 @@ fn suggestion(content: &str) -> String {
 #[test]
 fn a_key_of_a_later_version_says_so() {
     for (content, key) in [
-        ("metrics:\n  tokio: {enabled: true}\n", "metrics.tokio"),
-        ("metrics:\n  pauses: true\n", "metrics.pauses"),
         ("metrics:\n  host: {hardware: true}\n", "metrics.host.hardware"),
         ("monitor: {status: true}\n", "monitor"),
     ] {

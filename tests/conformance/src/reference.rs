@@ -36,7 +36,7 @@ pub fn markdown(declaration: &Declaration) -> String {
 fn introduction(declaration: &Declaration) -> String {
     let noted = |metric: &&Metric| {
         let notes = declaration.notes.metric(&metric.name);
-        notes.is_some_and(|(_, notes)| notes.option.is_none() && notes.platform.is_none())
+        notes.is_some_and(|(_, notes)| is_default(notes))
     };
     let all = declaration.metrics.len();
     let default = declaration.metrics.iter().filter(noted).count();
@@ -51,11 +51,16 @@ fn introduction(declaration: &Declaration) -> String {
          and counts in `otel_vitals.source.errors`.\n\n\
          How to read the tables: a *counter* only rises, so look at its rate; an *updowncounter* is an amount, \
          whose series may be added; those of a *gauge* may not. \"On\" says whether the metric is \
-         on by default, or else the key of the configuration that turns it on (in `vitals.yaml`; as environment \
+         on by default, or else how the program must be built, or the key of the configuration that turns it on (in `vitals.yaml`; as environment \
          variable, `metrics.host.cpu.utilization` is `VITALS_METRICS_HOST_CPU_UTILIZATION`). Paths of sources are \
          below `metrics.host.root_path` where that is set.\n\n",
         all - ours,
     )
+}
+
+/// Whether it is there of every program on Linux that asks for nothing.
+fn is_default(notes: &MetricNotes) -> bool {
+    notes.option.is_none() && notes.platform.is_none() && notes.build.is_none()
 }
 
 fn contents(declaration: &Declaration) -> String {
@@ -90,9 +95,11 @@ fn section(group: &Group, declaration: &Declaration) -> String {
 
 fn row(metric: &Metric, notes: &MetricNotes) -> String {
     let value = if metric.integer { "int" } else { "double" };
-    let on = match &notes.option {
-        None => notes.platform.as_ref().map_or("yes".to_owned(), |platform| format!("on {platform}")),
-        Some(key) => format!("`{key}`"),
+    let on = match (&notes.option, &notes.platform, &notes.build) {
+        (Some(key), ..) => format!("`{key}`"),
+        (None, Some(platform), _) => format!("on {platform}"),
+        (None, None, Some(build)) => format!("with {build}"),
+        (None, None, None) => "yes".to_owned(),
     };
     let attributes: Vec<String> =
         metric.attributes.iter().filter_map(|attribute| self::attribute(attribute, notes)).collect();

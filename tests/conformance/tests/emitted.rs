@@ -1,15 +1,19 @@
 //! What is really emitted is what is declared, on this machine and on the recorded one in
 //! `crates/otel-vitals-host/tests/fixtures/full`.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use conformance::{Declaration, Emitted, Metric, assert_none};
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
-use otel_vitals_runtime::{AllocatorOptions, ProcessOptions};
+use otel_vitals_runtime::{
+    AllocatorOptions, PauseMonitor, PauseOptions, ProcessOptions, Runtimes, TokioOptions,
+};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use test_harness::InMemory;
+use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
 static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
@@ -26,9 +30,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Whether the collecting crates emit it themselves, here; the export pipeline's own metrics need a pipeline that
 /// exports, and those of the control group one that the kernel has figures of.
-fn is_collected(metric: &Metric) -> bool {
+fn is_collected(declaration: &Declaration, metric: &Metric) -> bool {
     let is_without_figures = metric.name.starts_with("linux.cgroup.cpu.") && !has_cgroup_figures();
-    !metric.name.starts_with("otel.sdk.") && !is_without_figures
+    !metric.name.starts_with("otel.sdk.") && is_built(declaration, metric) && !is_without_figures
 }
 
 #[cfg(target_os = "linux")]
@@ -39,6 +43,25 @@ fn has_cgroup_figures() -> bool {
 #[cfg(not(target_os = "linux"))]
 fn has_cgroup_figures() -> bool {
     false
+}
+
+/// Whether this program is built to have it.
+fn is_built(declaration: &Declaration, metric: &Metric) -> bool {
+    let build = declaration.notes.metric(&metric.name).and_then(|(_, notes)| notes.build.as_deref());
+    match build {
+        None => true,
+        Some("`--cfg tokio_unstable`") => cfg!(tokio_unstable),
+        Some(other) => panic!("{}: nobody builds with {other}", metric.name),
+    }
+}
+
+/// A runtime that tells all that it can.
+fn telling_runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1);
+    #[cfg(tokio_unstable)]
+    builder.enable_metrics_poll_time_histogram();
+    builder.build().unwrap()
 }
 
 fn recorded_machine() -> PathBuf {
@@ -60,6 +83,12 @@ fn every_allocator_option() -> AllocatorOptions {
     options
 }
 
+fn every_tokio_option() -> TokioOptions {
+    let mut options = TokioOptions::default();
+    options.per_worker = true;
+    options
+}
+
 fn every_host_option() -> HostOptions {
     let mut options = HostOptions::default();
     options.cpu.utilization = true;
@@ -73,8 +102,21 @@ fn every_host_option() -> HostOptions {
     options
 }
 
+/// Of what is of this process.
+#[derive(Default)]
+struct Options {
+    process: ProcessOptions,
+    allocator: AllocatorOptions,
+    tokio: TokioOptions,
+}
+
+struct Watched {
+    pipeline: InMemory,
+    _pauses: Option<PauseMonitor>,
+}
+
 /// A pipeline in memory that watches what the options say, in the scopes that otel-vitals gives them.
-fn watch(process: &ProcessOptions, allocator: &AllocatorOptions, host: &HostOptions) -> InMemory {
+fn watch(options: &Options, runtimes: &Runtimes, host: &HostOptions) -> Watched {
     let pipeline = InMemory::new();
     let own = InstrumentationScope::builder("otel-vitals")
         .with_version(env!("CARGO_PKG_VERSION"))
@@ -83,23 +125,34 @@ fn watch(process: &ProcessOptions, allocator: &AllocatorOptions, host: &HostOpti
     let provider = pipeline.provider();
     let context = SourceContext::new(&provider.meter_with_scope(own), FRESHNESS);
     let runtime = provider.meter_with_scope(otel_vitals_runtime::scope());
-    otel_vitals_runtime::register(&runtime, &context, process);
-    otel_vitals_runtime::register_allocator(&runtime, &context, allocator);
+    otel_vitals_runtime::register(&runtime, &context, &options.process);
+    otel_vitals_runtime::register_allocator(&runtime, &context, &options.allocator);
+    otel_vitals_runtime::register_tokio(&runtime, &context, runtimes, &options.tokio);
     otel_vitals_host::register(&provider.meter_with_scope(otel_vitals_host::scope()), &context, host);
-    pipeline
+    let pauses = PauseMonitor::start(&runtime, &context, runtimes, &short_pauses()).unwrap();
+    Watched { pipeline, _pauses: pauses }
+}
+
+/// So short that whatever sleeps has one.
+fn short_pauses() -> PauseOptions {
+    let mut options = PauseOptions::default();
+    options.tick = Duration::from_millis(5);
+    options.threshold = Duration::from_micros(1);
+    options.runtime_threshold = Duration::from_nanos(1);
+    options
 }
 
 /// Collects from all of `pipelines` until everything that `expected` chooses has been there, or too long; where not
 /// all is emitted, twice.
 fn collect<'a>(
     declaration: &'a Declaration,
-    pipelines: &[InMemory],
+    pipelines: &[Watched],
     expected: impl Fn(&Metric) -> bool,
 ) -> Emitted<'a> {
     let started = Instant::now();
     let mut emitted = Emitted::new(declaration);
     for round in 1.. {
-        for pipeline in pipelines {
+        for Watched { pipeline, .. } in pipelines {
             emitted.add(&pipeline.collect());
         }
         let is_done = if ALL { emitted.missing(&expected).is_empty() } else { round == 2 };
@@ -114,18 +167,30 @@ fn collect<'a>(
 #[test]
 fn with_everything_on_all_that_is_declared_is_emitted_and_conforms() {
     let declaration = Declaration::load().unwrap();
-    let (process, allocator) = (every_process_option(), every_allocator_option());
-    let here = watch(&process, &allocator, &every_host_option());
-    let mut options = every_host_option();
-    options.root_path = Some(recorded_machine());
-    options.cpu.per_core = true;
-    let recorded = watch(&process, &allocator, &options);
+    let options = Options {
+        process: every_process_option(),
+        allocator: every_allocator_option(),
+        tokio: every_tokio_option(),
+    };
+    let (runtime, runtimes) = (telling_runtime(), Runtimes::default());
+    runtimes.watch("main", runtime.handle());
+    let here = watch(&options, &runtimes, &every_host_option());
+    let mut host = every_host_option();
+    host.root_path = Some(recorded_machine());
+    host.cpu.per_core = true;
+    let recorded = watch(&options, &runtimes, &host);
 
-    let emitted = collect(&declaration, &[here, recorded], is_collected);
+    let is_expected = |metric: &Metric| is_collected(&declaration, metric);
+    let emitted = collect(&declaration, &[here, recorded], is_expected);
     assert_none(&emitted.violations());
     if ALL {
-        assert_none(&emitted.missing(is_collected));
+        assert_none(&emitted.missing(is_expected));
     }
+    let names = emitted.names();
+    let of_other_builds = declaration.metrics.iter().filter(|metric| !is_built(&declaration, metric));
+    let anyway: Vec<&str> =
+        of_other_builds.map(|metric| metric.name.as_str()).filter(|name| names.contains(name)).collect();
+    assert_eq!(anyway, Vec::<&str>::new(), "these are here although the notes name another build for them");
 }
 
 #[test]
@@ -137,13 +202,15 @@ fn by_default_all_that_has_no_option_is_emitted_and_nothing_else() {
     };
     // Not all sources are on by default, so our own metrics lack some of their values here.
     let is_expected = |metric: &Metric| {
-        is_collected(metric) && !has_option(metric) && !metric.name.starts_with("otel_vitals.")
+        is_collected(&declaration, metric) && !has_option(metric) && !metric.name.starts_with("otel_vitals.")
     };
-    let (process, allocator) = (ProcessOptions::default(), AllocatorOptions::default());
-    let here = watch(&process, &allocator, &HostOptions::default());
-    let mut options = HostOptions::default();
-    options.root_path = Some(recorded_machine());
-    let recorded = watch(&process, &allocator, &options);
+    let options = Options::default();
+    let (runtime, runtimes) = (telling_runtime(), Runtimes::default());
+    runtimes.watch("main", runtime.handle());
+    let here = watch(&options, &runtimes, &HostOptions::default());
+    let mut host = HostOptions::default();
+    host.root_path = Some(recorded_machine());
+    let recorded = watch(&options, &runtimes, &host);
 
     let emitted = collect(&declaration, &[here, recorded], is_expected);
     assert_none(&emitted.violations());

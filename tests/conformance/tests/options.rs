@@ -62,6 +62,9 @@ fn emitted_of(root: Option<PathBuf>, file: &Path) -> BTreeSet<String> {
 /// One test, because a process has one set of vitals at a time.
 #[test]
 fn options_turn_on_what_they_are_noted_for_and_switches_turn_off_their_group() {
+    // To be watched.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let _inside = runtime.enter();
     let notes = Declaration::load().unwrap().notes;
     let mut options = BTreeMap::<&str, BTreeSet<&str>>::new();
     for (name, metric) in notes.groups.iter().flat_map(|group| &group.metrics) {

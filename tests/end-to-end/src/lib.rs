@@ -33,3 +33,8 @@ pub use peer::{Behaviour, Peer, Request, closed_port};
 pub use subject::{Answer, Launch, Subject};
 pub use waiting::{PATIENCE, wait_until};
 pub use web::get;
+
+/// The programs in the guide to runtimes compile, that with actix among them.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/runtimes.md")]
+struct RuntimesGuide;

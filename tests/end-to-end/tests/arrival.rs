@@ -4,8 +4,8 @@ use end_to_end::received::Export;
 use end_to_end::{Behaviour, Collector, Launch, Peer};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::expected::{SCHEMA_URL, expected, optional};
-use crate::programs::plain;
+use crate::expected::{Expected, SCHEMA_URL, expected, expected_in_runtime, optional};
+use crate::programs::{MULTI_THREAD, plain};
 
 #[test]
 fn over_grpc() {
@@ -43,7 +43,18 @@ fn over_the_endpoint_for_metrics() {
     });
 }
 
+/// What a runtime tells comes with the rest.
+#[test]
+fn from_inside_a_runtime() {
+    let launch = |collector: &Collector| Launch::new(MULTI_THREAD).grpc(collector.grpc());
+    all_arrive("multi_thread", expected_in_runtime, launch);
+}
+
 fn arrives(launch: impl FnOnce(&Collector) -> Launch) {
+    all_arrive("plain", expected, launch);
+}
+
+fn all_arrive(program: &str, expected: fn() -> Vec<Expected>, launch: impl FnOnce(&Collector) -> Launch) {
     let Some(mut collector) = Collector::start() else { return };
     let before = SystemTime::now();
     let attributes = "deployment.environment.name=test,service.namespace=shop,service.version=1.2.3";
@@ -55,23 +66,23 @@ fn arrives(launch: impl FnOnce(&Collector) -> Launch) {
     let export = collector.wait_for("an export of everything", |exports| {
         let complete =
             |export: &&Export| expected().iter().all(|metric| export.metric(metric.name).is_some());
-        exports.iter().rev().find(complete).cloned().or_else(|| complain(exports))
+        exports.iter().rev().find(complete).cloned().or_else(|| complain(exports, &expected()))
     });
-    assert_resource(&export, subject.pid());
-    assert_metrics(&export);
+    assert_resource(&export, program, subject.pid());
+    assert_metrics(&export, &expected());
     assert_times(&export, before);
     subject.tell("shutdown").ok();
 }
 
 /// Says early what is missing, in place of a wait for nothing.
-fn complain(exports: &[Export]) -> Option<Export> {
+fn complain(exports: &[Export], expected: &[Expected]) -> Option<Export> {
     let export = exports.get(10)?;
     let missing: Vec<_> =
-        expected().iter().map(|metric| metric.name).filter(|name| export.metric(name).is_none()).collect();
+        expected.iter().map(|metric| metric.name).filter(|name| export.metric(name).is_none()).collect();
     panic!("after ten exports there is no {missing:?}");
 }
 
-fn assert_resource(export: &Export, pid: u32) {
+fn assert_resource(export: &Export, program: &str, pid: u32) {
     let resource = &export.resource;
     assert_eq!(export.schema_url, SCHEMA_URL);
     assert_eq!(export.resource_text("service.name"), Some("subject"));
@@ -79,7 +90,7 @@ fn assert_resource(export: &Export, pid: u32) {
     assert_eq!(export.resource_text("service.version"), Some("1.2.3"));
     assert_eq!(export.resource_text("deployment.environment.name"), Some("test"));
     assert_eq!(resource["process.pid"], pid);
-    assert_eq!(export.resource_text("process.executable.name"), Some("plain"));
+    assert_eq!(export.resource_text("process.executable.name"), Some(program));
     assert_eq!(export.resource_text("process.runtime.name"), Some("rustc"));
     assert_eq!(export.resource_text("telemetry.sdk.language"), Some("rust"));
     assert_eq!(export.resource_text("telemetry.sdk.name"), Some("opentelemetry"));
@@ -98,8 +109,8 @@ fn assert_resource(export: &Export, pid: u32) {
     assert_eq!(secretive, None, "a command line can hold secrets");
 }
 
-fn assert_metrics(export: &Export) {
-    let (expected, optional) = (expected(), optional());
+fn assert_metrics(export: &Export, expected: &[Expected]) {
+    let optional = optional();
     for metric in &export.metrics {
         let name = &metric.name;
         let wanted = expected.iter().chain(&optional).find(|wanted| wanted.name == name);

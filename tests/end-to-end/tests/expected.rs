@@ -67,6 +67,13 @@ pub(crate) fn expected() -> Vec<Expected> {
     expected
 }
 
+/// The same of a program in whose runtime vitals were started.
+pub(crate) fn expected_in_runtime() -> Vec<Expected> {
+    let mut expected = expected();
+    expected.extend(rows("otel-vitals-runtime", TOKIO));
+    expected
+}
+
 /// What may arrive besides.
 pub(crate) fn optional() -> Vec<Expected> {
     [CGROUP, DISK, FILESYSTEM, NETWORK, PRESSURE, SWAP, TOPOLOGY]
@@ -124,6 +131,18 @@ const ALLOCATOR: &[Row] = &[
         |value| (1e4..1e9).contains(&value),
     ),
 ];
+
+const TOKIO: &[Row] = &[
+    ("tokio.worker.count", "updowncounter int", "{worker}", RUNTIME, |value| value == 2.0),
+    ("tokio.task.count", "updowncounter int", "{task}", RUNTIME, |value| value == 0.0),
+    ("tokio.global_queue.length", "updowncounter int", "{task}", RUNTIME, |value| {
+        (0.0..=1.0).contains(&value)
+    }),
+    ("tokio.worker.busy.time", "counter double", "s", RUNTIME, |value| (0.0..60.0).contains(&value)),
+    ("tokio.worker.parks", "counter int", "{park}", RUNTIME, |value| (0.0..1e4).contains(&value)),
+];
+
+const RUNTIME: &[&str] = &["tokio.runtime.name"];
 
 const HOST: &[Row] = &[
     ("system.cpu.time", "counter double", "s", &["cpu.mode"], |value| (0.0..1e12).contains(&value)),

@@ -20,6 +20,8 @@ mod programs;
 mod prometheus;
 mod providers;
 mod runtimes;
+mod schedulers;
 mod temporality;
 mod tls;
+
 mod truth;

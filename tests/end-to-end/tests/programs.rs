@@ -6,6 +6,7 @@ pub(crate) const PLAIN: &str = env!("CARGO_BIN_EXE_plain");
 pub(crate) const MULTI_THREAD: &str = env!("CARGO_BIN_EXE_multi_thread");
 pub(crate) const CURRENT_THREAD: &str = env!("CARGO_BIN_EXE_current_thread");
 pub(crate) const ACTIX: &str = env!("CARGO_BIN_EXE_actix");
+pub(crate) const ACTIX_AGAIN: &str = env!("CARGO_BIN_EXE_actix_again");
 pub(crate) const OWN_PROVIDER: &str = env!("CARGO_BIN_EXE_own_provider");
 
 /// Every kind of `main`.
@@ -13,7 +14,13 @@ pub(crate) const MAINS: [&str; 4] = [PLAIN, MULTI_THREAD, CURRENT_THREAD, ACTIX]
 
 /// The program without a runtime, which exports only when told and reads everything anew for that.
 pub(crate) fn told() -> Launch {
-    plain().env("OTEL_METRIC_EXPORT_INTERVAL", "3600000").env("VITALS_METRICS_FRESHNESS", "1ms")
+    only_told(PLAIN)
+}
+
+/// `program`, which exports only when told and reads everything anew for that.
+pub(crate) fn only_told(program: &str) -> Launch {
+    let launch = Launch::new(program).env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
+    launch.env("VITALS_METRICS_FRESHNESS", "1ms")
 }
 
 /// The program without a runtime.

@@ -9,9 +9,14 @@
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[cfg(target_os = "linux")]
+pub mod cgroup;
+
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric as SdkMetric, MetricData};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, ExponentialHistogramDataPoint, HistogramDataPoint, Metric as SdkMetric, MetricData,
+};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,7 +72,7 @@ pub enum Instrument {
 }
 
 /// One series of a metric.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Point {
     /// Attributes, values as text.
     pub attributes: BTreeMap<String, String>,
@@ -76,6 +81,10 @@ pub struct Point {
     pub types: BTreeMap<String, String>,
     /// The value; of a histogram, the sum.
     pub value: f64,
+    /// Of a histogram, how many values it has seen.
+    pub count: Option<u64>,
+    /// Of one with explicit boundaries, how many in each bucket, with its upper bound.
+    pub buckets: Vec<(f64, u64)>,
 }
 
 impl Default for InMemory {
@@ -137,6 +146,13 @@ impl Collection {
         Some(point.value)
     }
 
+    /// The series of `name` of which `attribute` is `value`.
+    #[must_use]
+    pub fn point(&self, name: &str, attribute: &str, value: &str) -> Option<&Point> {
+        let points = &self.metric(name)?.points;
+        points.iter().find(|point| point.attributes.get(attribute).is_some_and(|found| found == value))
+    }
+
     /// The sum of all series of `name`; none when there is no series.
     #[must_use]
     pub fn sum(&self, name: &str) -> Option<f64> {
@@ -191,17 +207,29 @@ fn points<T: Copy>(data: &MetricData<T>, value: impl Fn(T) -> f64) -> Vec<Point>
             sum.data_points().map(|point| Point::new(point.attributes(), value(point.value()))).collect()
         }
         MetricData::Histogram(histogram) => {
-            histogram.data_points().map(|point| Point::new(point.attributes(), value(point.sum()))).collect()
+            let distribution = |point: &HistogramDataPoint<T>| {
+                let bounds = point.bounds().chain([f64::INFINITY]);
+                Point {
+                    count: Some(point.count()),
+                    buckets: bounds.zip(point.bucket_counts()).collect(),
+                    ..Point::new(point.attributes(), value(point.sum()))
+                }
+            };
+            histogram.data_points().map(distribution).collect()
         }
         MetricData::ExponentialHistogram(histogram) => {
-            histogram.data_points().map(|point| Point::new(point.attributes(), value(point.sum()))).collect()
+            let distribution = |point: &ExponentialHistogramDataPoint<T>| Point {
+                count: Some(point.count() as u64),
+                ..Point::new(point.attributes(), value(point.sum()))
+            };
+            histogram.data_points().map(distribution).collect()
         }
     }
 }
 
 impl Point {
     fn new<'a>(attributes: impl Iterator<Item = &'a KeyValue>, value: f64) -> Self {
-        let mut point = Point { attributes: BTreeMap::new(), types: BTreeMap::new(), value };
+        let mut point = Point { value, ..Point::default() };
         for pair in attributes {
             point.attributes.insert(pair.key.to_string(), pair.value.to_string());
             point.types.insert(pair.key.to_string(), type_of(&pair.value).to_owned());

@@ -285,7 +285,7 @@ mod tests {
             let expected = format!("{name}: unknown variable, the nearest known one is {nearest}");
             assert_eq!(refused(&[(name, "false")]), Some(expected));
         }
-        let later = "VITALS_METRICS_TOKIO_ENABLED";
+        let later = "VITALS_METRICS_HOST_HARDWARE_ENABLED";
         let expected = format!("{later}: this version of otel-vitals does not have it yet");
         assert_eq!(refused(&[(later, "true")]), Some(expected));
     }

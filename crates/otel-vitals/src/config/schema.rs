@@ -135,6 +135,9 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const INTERVAL: Span = Span::new(Duration::from_millis(10), Duration::from_secs(24 * 3600));
 const TIMEOUT: Span = Span::new(MILLISECOND, Duration::from_secs(3600));
 const FRESHNESS: Span = Span::new(MILLISECOND, Duration::from_secs(10));
+const TICK: Span = Span::new(Duration::from_millis(5), Duration::from_secs(10));
+const STALL: Span = Span::new(Duration::from_micros(100), Duration::from_secs(3600));
+const QUIET: Span = Span::new(MILLISECOND, Duration::from_secs(24 * 3600));
 const DEADLINE: Span = Span::new(MILLISECOND, Duration::from_secs(10));
 
 /// The top of the file. A field that two keys set takes the later of them in this order: `service` says more than
@@ -162,9 +165,9 @@ static METRICS: &[Key] = &[
     time("freshness", FRESHNESS, |config| &mut config.metrics.freshness),
     group("process", PROCESS),
     group("allocator", ALLOCATOR),
+    group("tokio", TOKIO),
+    group("pauses", PAUSES),
     group("host", HOST),
-    later("tokio"),
-    later("pauses"),
 ];
 
 static PROCESS: &[Key] = &[
@@ -179,6 +182,26 @@ static PROCESS: &[Key] = &[
 static ALLOCATOR: &[Key] = &[
     switch(ENABLED, |config| &mut config.metrics.allocator.enabled),
     switch("size_classes", |config| &mut config.metrics.allocator.size_classes),
+];
+
+static TOKIO: &[Key] = &[
+    switch(ENABLED, |config| &mut config.metrics.tokio.enabled),
+    switch("per_worker", |config| &mut config.metrics.tokio.per_worker),
+];
+
+static PAUSES: &[Key] = &[
+    switch(ENABLED, |config| &mut config.metrics.pauses.enabled),
+    time("tick", TICK, |config| &mut config.metrics.pauses.tick),
+    time("threshold", STALL, |config| &mut config.metrics.pauses.threshold),
+    time("runtime_threshold", STALL, |config| &mut config.metrics.pauses.runtime_threshold),
+    group(
+        "warnings",
+        &[
+            switch(ENABLED, |config| &mut config.metrics.pauses.warnings.enabled),
+            time("threshold", STALL, |config| &mut config.metrics.pauses.warnings.threshold),
+            time("interval", QUIET, |config| &mut config.metrics.pauses.warnings.interval),
+        ],
+    ),
 ];
 
 static HOST: &[Key] = &[

@@ -116,8 +116,9 @@ fn keys_of_later_versions_are_documented_as_such() {
 #[test]
 fn every_option_of_a_group_has_a_key() {
     let config = Config::default();
+    let metrics = config.metrics;
     let options =
-        format!("{:?} {:?} {:?}", config.metrics.process, config.metrics.allocator, config.metrics.host);
+        format!("{:?} {:?} {:?} {:?}", metrics.process, metrics.allocator, metrics.tokio, metrics.host);
     let paths = schema::entries();
     for word in options.split([' ', '{', '}', ',']).filter_map(|word| word.strip_suffix(':')) {
         let known = paths.iter().any(|entry| entry.path.rsplit('.').next() == Some(word));

@@ -288,3 +288,38 @@ fn a_wrong_endpoint_is_an_error_of_the_start() {
             .unwrap_err();
     assert!(matches!(error, Error::Exporter { .. }), "{error:?}");
 }
+
+/// How many series of `name`, out of `wanted`, come through.
+fn series(name: &'static str, wanted: i64, many: Many) -> usize {
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+    use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader};
+    let exporter = InMemoryMetricExporter::default();
+    let provider = SdkMeterProvider::builder()
+        .with_reader(PeriodicReader::builder(exporter.clone()).build())
+        .with_view(move |instrument| series_limit(instrument, many))
+        .build();
+    provider
+        .meter("otel-vitals-runtime")
+        .u64_observable_counter(name)
+        .with_callback(move |instrument| {
+            (0..wanted).for_each(|index| instrument.observe(1, &[KeyValue::new("index", index)]));
+        })
+        .build();
+    provider.force_flush().unwrap();
+    let batches = exporter.get_finished_metrics().unwrap();
+    let metric = batches[0].scope_metrics().next().unwrap().metrics().next().unwrap();
+    match metric.data() {
+        AggregatedMetrics::U64(MetricData::Sum(sum)) => sum.data_points().count(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_runtime_and_every_worker_that_is_asked_for_has_its_series() {
+    let (together, each) = (Many { cores: false, workers: false }, Many { cores: false, workers: true });
+    assert_eq!(series("tokio.worker.parks", 900, together), 900);
+    assert_eq!(series("tokio.worker.parks", 9_000, each), 9_000);
+    assert_eq!(series("tokio.task.poll_time.polls", 9_000, together), 9_000);
+    assert!(series("tokio.worker.parks", 9_000, together) <= 1_001);
+    assert!(series("process.cpu.time", 9_000, each) <= 101);
+}

@@ -5,7 +5,12 @@ use test_harness::Instrument;
 fn point(attributes: &[(&str, &str)], value: f64) -> Point {
     let text = |pair: &(&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
     let types = attributes.iter().map(|(key, _)| ((*key).to_owned(), "string".to_owned()));
-    Point { attributes: attributes.iter().map(text).collect(), types: types.collect(), value }
+    Point {
+        attributes: attributes.iter().map(text).collect(),
+        types: types.collect(),
+        value,
+        ..Point::default()
+    }
 }
 
 fn disk() -> Collected {

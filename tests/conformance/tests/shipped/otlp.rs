@@ -72,7 +72,7 @@ fn numbers(points: &[NumberDataPoint]) -> Vec<Point> {
 }
 
 fn point(attributes: &[KeyValue], value: f64) -> Point {
-    let mut point = Point { attributes: Default::default(), types: Default::default(), value };
+    let mut point = Point { value, ..Point::default() };
     for pair in attributes {
         let (type_name, text) = self::value(pair);
         point.attributes.insert(pair.key.clone(), text);

@@ -13,6 +13,7 @@ async fn main() -> std::io::Result<()> {
     let Some(vitals) = script::start(otel_vitals::init) else { return Ok(()) };
     let of_workers = vitals.clone();
     let server = HttpServer::new(move || {
+        of_workers.watch_worker("actix-worker");
         let vitals = of_workers.clone();
         let flush = move || {
             let vitals = vitals.clone();

@@ -35,12 +35,16 @@ mod sys {
         let mut limit = MaybeUninit::<libc::rlimit>::zeroed();
         // SAFETY: `limit` is room for one rlimit that lives through the call, which writes only to it.
         let outcome = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) };
+        if outcome != 0 {
+            return None;
+        }
         // SAFETY: an rlimit is two integers, for which the zeroes that it started with are valid, too.
+        let limit = unsafe { limit.assume_init() };
         #[allow(
             clippy::useless_conversion,
             reason = "the type is narrower on some architectures than on others"
         )]
-        (outcome == 0).then(|| u64::from(unsafe { limit.assume_init() }.rlim_cur))
+        Some(u64::from(limit.rlim_cur))
     }
 }
 

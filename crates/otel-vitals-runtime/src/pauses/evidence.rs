@@ -1,0 +1,88 @@
+//! What the kernel has counted by now of that which makes a process stand still.
+//!
+//! All of it is read from files that stay open, and costs some microseconds. What a system does not tell is none.
+
+use std::time::Duration;
+
+use super::cause::Evidence;
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+#[path = "evidence/linux.rs"]
+mod system;
+#[cfg(any(not(target_os = "linux"), otel_vitals_portable))]
+#[path = "evidence/portable.rs"]
+mod system;
+
+pub(super) use system::{Counters, ThreadClock};
+
+/// What was counted until some moment, since the start of whatever counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// Nanoseconds that the control group was out of its quota.
+    pub(super) throttled: Option<u64>,
+    /// Faults of the process that were served from disk.
+    pub(super) faults: Option<u64>,
+    /// Microseconds in which tasks waited for memory: one of the control group, or all of the machine.
+    pub(super) memory: Option<u64>,
+    /// Microseconds in which tasks waited for a disk, likewise.
+    pub(super) io: Option<u64>,
+    /// Of the thread that samples.
+    pub(super) own: ThreadTime,
+}
+
+/// What one thread has done until some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ThreadTime {
+    /// Nanoseconds on a core.
+    pub(super) ran: Option<u64>,
+    /// Nanoseconds ready and without one.
+    pub(super) waited: Option<u64>,
+}
+
+impl Sample {
+    /// What was counted since `before`, for a stall of the thread that samples.
+    pub(super) fn since(&self, before: &Sample) -> Evidence {
+        self.since_with(before, self.own, before.own)
+    }
+
+    /// What was counted since `before`, for a stall of a thread that had done `then` and has done `now`.
+    pub(super) fn since_with(&self, before: &Sample, now: ThreadTime, then: ThreadTime) -> Evidence {
+        Evidence {
+            throttled: grown(self.throttled, before.throttled).map(Duration::from_nanos),
+            waited: grown(now.waited, then.waited).map(Duration::from_nanos),
+            ran: grown(now.ran, then.ran).map(Duration::from_nanos),
+            faults: grown(self.faults, before.faults),
+            memory: grown(self.memory, before.memory).map(Duration::from_micros),
+            io: grown(self.io, before.io).map(Duration::from_micros),
+        }
+    }
+}
+
+/// None of what was not known before or is not now, as when the control group has changed and counts anew.
+fn grown(now: Option<u64>, before: Option<u64>) -> Option<u64> {
+    now?.checked_sub(before?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_at_both_ends_is_evidence() {
+        let before =
+            Sample { throttled: Some(10), faults: Some(5), memory: None, io: Some(1), ..Sample::default() };
+        let now = Sample { throttled: Some(110), faults: Some(3), memory: Some(9), io: None, ..before };
+        let evidence = now.since(&before);
+        assert_eq!(evidence.throttled, Some(Duration::from_nanos(100)));
+        assert_eq!((evidence.faults, evidence.memory, evidence.io), (None, None, None));
+    }
+
+    #[test]
+    fn the_threads_that_stood_still_tell_whether_they_ran() {
+        let time = |ran, waited| ThreadTime { ran: Some(ran), waited: Some(waited) };
+        let sample = Sample { own: time(1, 1), ..Sample::default() };
+        let evidence = sample.since_with(&sample, time(700, 30), time(200, 10));
+        assert_eq!(evidence.ran, Some(Duration::from_nanos(500)));
+        assert_eq!(evidence.waited, Some(Duration::from_nanos(20)));
+    }
+}

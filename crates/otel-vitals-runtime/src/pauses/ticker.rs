@@ -1,0 +1,229 @@
+//! The thread that sleeps and wakes, and looks how late it is.
+
+use opentelemetry::metrics::Meter;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use super::PauseScope;
+use super::cause;
+use super::evidence::{Counters, Sample};
+use super::instruments::Instruments;
+use super::monitor::Shared;
+use super::ongoing::Ongoing;
+use super::ring::{Entry, Name, Writer};
+use super::tracker::{Look, Settings, Stall, Tracker};
+use super::warnings::Warnings;
+use crate::moments::nanoseconds;
+use crate::{PauseOptions, Runtimes, moments};
+
+/// As many stamps are sent in one tick at most; with more runtimes they take turns.
+const STAMPS: usize = 64;
+
+pub(super) struct Ticker {
+    shared: Arc<Shared>,
+    runtimes: Runtimes,
+    /// The version of `runtimes` that `trackers` are of.
+    version: Option<u64>,
+    trackers: Vec<Tracker>,
+    /// Whose turn it is to get a stamp.
+    turn: usize,
+    settings: Settings,
+    output: Output,
+    ongoing: Vec<Ongoing>,
+    /// Of those, which have been logged: number of the runtime, worker, since when.
+    logged: Vec<(u64, Option<u32>, u64)>,
+}
+
+/// Where pauses go.
+struct Output {
+    writer: Writer,
+    instruments: Instruments,
+    warnings: Warnings,
+}
+
+/// When the ticker woke up last, and what was counted by then.
+struct Last {
+    at: u64,
+    sample: Sample,
+}
+
+impl Ticker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        writer: Writer,
+        runtimes: Runtimes,
+        meter: &Meter,
+        options: &PauseOptions,
+    ) -> Self {
+        let (tick, runtime_threshold) = (nanoseconds(options.tick), nanoseconds(options.runtime_threshold));
+        Ticker {
+            shared,
+            runtimes,
+            version: None,
+            trackers: Vec::new(),
+            turn: 0,
+            settings: Settings {
+                tick,
+                threshold: nanoseconds(options.threshold),
+                runtime_threshold,
+                stuck_after: runtime_threshold.max(tick / 2),
+            },
+            output: Output {
+                writer,
+                instruments: Instruments::new(meter),
+                warnings: Warnings::new(&options.warnings),
+            },
+            ongoing: Vec::new(),
+            logged: Vec::new(),
+        }
+    }
+
+    /// Ticks until the monitor is stopped.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        // Nothing in here should panic. If something does, the application goes on without the watch.
+        if catch_unwind(AssertUnwindSafe(|| self.ticks())).is_err() {
+            shared.sleeps_until(0);
+            shared.lock().clear();
+            let _ = catch_unwind(|| {
+                tracing::error!(target: "otel_vitals", "the pause monitor has panicked; pauses are not watched any more");
+            });
+        }
+    }
+
+    fn ticks(&mut self) {
+        let this = thread::current();
+        let mut counters = Counters::new();
+        let at = moments::now();
+        let mut last = Last { at, sample: counters.read(at) };
+        let mut tick = last.at.saturating_add(self.settings.tick);
+        let mut wake = tick;
+        while !self.shared.is_stopped() {
+            self.sleep(wake);
+            let now = moments::now();
+            let sample = counters.read(now);
+            // Whoever returns a late stamp wakes us before it is time.
+            let late = now.checked_sub(wake);
+            let platform =
+                late.and_then(|late| self.woken(late, now, &last, &sample)).map(|late| (now - late, now));
+            let settings = self.settings;
+            let look = Look { settings: &settings, now, previous: last.at, platform, sample: &sample };
+            self.look(&look);
+            if now >= tick {
+                self.send(&look, &this);
+                // After a stall the next tick is a whole one away.
+                tick = tick.saturating_add(self.settings.tick).max(moments::now());
+            }
+            last = Last { at: now, sample };
+            wake = self.again_after().map_or(tick, |after| now.saturating_add(after).min(tick));
+        }
+        self.shared.lock().clear();
+    }
+
+    /// Sleeps until `wake`, or until somebody wakes it up.
+    fn sleep(&self, wake: u64) {
+        if let Some(left) = wake.checked_sub(moments::now()) {
+            self.shared.sleeps_until(wake);
+            thread::park_timeout(Duration::from_nanos(left));
+            self.shared.sleeps_until(0);
+        }
+    }
+
+    /// Woke up so `late`, and returns it if that is a pause of the process.
+    fn woken(&mut self, late: u64, now: u64, last: &Last, sample: &Sample) -> Option<u64> {
+        self.output.instruments.wakeup(late, self.settings.tick);
+        if late < self.settings.threshold {
+            return None;
+        }
+        let evidence = sample.since(&last.sample);
+        let cause = cause::decide(PauseScope::Process, Duration::from_nanos(late), &evidence);
+        self.output.pause(&Entry::new(PauseScope::Process, cause, late, now), now);
+        Some(late)
+    }
+
+    fn look(&mut self, look: &Look<'_>) {
+        self.follow();
+        self.ongoing.clear();
+        for tracker in &mut self.trackers {
+            let watched = Arc::clone(&tracker.watched);
+            let output = &mut self.output;
+            let delay = tracker.look(look, |stall| output.stall(&watched.name, &stall, look.now));
+            if let Some(delay) = delay {
+                output.instruments.schedule(delay, look.settings.tick, &watched.attributes);
+            }
+            tracker.ongoing(look, |worker, since| {
+                self.ongoing.push(Ongoing { watched: Arc::clone(&watched), worker, since });
+            });
+        }
+        self.warn(look.now);
+        let mut shown = self.shared.lock();
+        // Untouched while nothing stands still.
+        if !(shown.is_empty() && self.ongoing.is_empty()) {
+            std::mem::swap(&mut *shown, &mut self.ongoing);
+        }
+    }
+
+    /// Takes up the runtimes that have come, and lets go of those that have left.
+    fn follow(&mut self) {
+        let version = self.runtimes.version();
+        if self.version.replace(version) == Some(version) {
+            return;
+        }
+        let mut known = std::mem::take(&mut self.trackers);
+        let mut come = Vec::new();
+        self.runtimes.for_each(|watched| come.push(Arc::clone(watched)));
+        self.trackers.extend(come.into_iter().map(|watched| {
+            let at = known.iter().position(|tracker| tracker.watched.number == watched.number);
+            at.map_or_else(|| Tracker::new(watched), |at| known.swap_remove(at))
+        }));
+    }
+
+    fn send(&mut self, look: &Look<'_>, this: &Thread) {
+        let (runtimes, turn) = (self.trackers.len(), self.turn);
+        for at in 0..runtimes.min(STAMPS) {
+            if let Some(tracker) = self.trackers.get_mut((turn + at) % runtimes) {
+                tracker.send(look, this);
+            }
+        }
+        self.turn = (turn + STAMPS).checked_rem(runtimes).filter(|_| runtimes > STAMPS).unwrap_or(0);
+    }
+
+    fn again_after(&self) -> Option<u64> {
+        let now = moments::now();
+        self.trackers.iter().filter_map(|tracker| tracker.again_after(now)).min()
+    }
+
+    /// A pause that does not end is logged, too.
+    fn warn(&mut self, now: u64) {
+        let key = |ongoing: &Ongoing| (ongoing.watched.number, ongoing.worker, ongoing.since);
+        self.logged.retain(|logged| self.ongoing.iter().any(|ongoing| key(ongoing) == *logged));
+        for ongoing in &self.ongoing {
+            let duration = now.saturating_sub(ongoing.since);
+            if !self.logged.contains(&key(ongoing))
+                && self.output.warnings.ongoing(now, duration, &ongoing.watched.name, ongoing.worker)
+            {
+                self.logged.push(key(ongoing));
+            }
+        }
+    }
+}
+
+impl Output {
+    fn stall(&mut self, runtime: &str, stall: &Stall, now: u64) {
+        let cause = cause::decide(PauseScope::Runtime, stall.window, &stall.evidence);
+        let entry = Entry {
+            name: Name::new(runtime),
+            worker: stall.worker,
+            ..Entry::new(PauseScope::Runtime, cause, stall.duration, stall.end)
+        };
+        self.pause(&entry, now);
+    }
+
+    fn pause(&mut self, entry: &Entry, now: u64) {
+        self.writer.push(entry);
+        self.instruments.pause(entry.scope, entry.cause, entry.duration);
+        self.warnings.pause(now, entry);
+    }
+}

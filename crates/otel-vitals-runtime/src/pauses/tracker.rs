@@ -1,0 +1,247 @@
+//! One runtime: its stamps, and its workers.
+//!
+//! A runtime with one worker is blocked when its stamp does not come back. The stamp was sent some time after the block
+//! began, up to a tick; how long it really was is told by the time that the worker was busy. Of a runtime with several
+//! workers one can be stuck while another runs the stamps, so that each is looked at, too.
+
+use std::sync::Arc;
+use std::thread::Thread;
+use std::time::Duration;
+use tokio::runtime::RuntimeMetrics;
+
+use super::cause::Evidence;
+use super::evidence::Sample;
+use super::worker::{Progress, Worker};
+use crate::runtimes::{Returned, Watched};
+
+/// Times of the ticker, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) tick: u64,
+    /// Of the process.
+    pub(super) threshold: u64,
+    /// Of a runtime.
+    pub(super) runtime_threshold: u64,
+    /// A worker that does not move for so long is stuck.
+    pub(super) stuck_after: u64,
+}
+
+/// What the ticker knows when it looks at the runtimes.
+pub(super) struct Look<'a> {
+    pub(super) settings: &'a Settings,
+    /// The moment of this look, and that of the last one.
+    pub(super) now: u64,
+    pub(super) previous: u64,
+    /// From when to when the whole process stood still between them.
+    pub(super) platform: Option<(u64, u64)>,
+    /// What is counted by now.
+    pub(super) sample: &'a Sample,
+}
+
+/// A stall of the runtime that is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stall {
+    /// Nanoseconds.
+    pub(super) duration: u64,
+    /// The moment when it ended.
+    pub(super) end: u64,
+    /// Tokio's index of the worker, where it is known.
+    pub(super) worker: Option<u32>,
+    /// The evidence is of so much of it.
+    pub(super) window: Duration,
+    pub(super) evidence: Evidence,
+}
+
+pub(super) struct Tracker {
+    pub(super) watched: Arc<Watched>,
+    metrics: RuntimeMetrics,
+    workers: Vec<Worker>,
+    sent: Option<Sent>,
+    settling: Option<Settling>,
+    /// The moment when a worker was last seen to be stuck.
+    stuck_until: u64,
+    /// The moment when a stamp was run last.
+    ran: Option<u64>,
+}
+
+/// A stamp that has not come back.
+#[derive(Clone, Debug)]
+struct Sent {
+    at: u64,
+    /// How much earlier a block that it runs into may have begun.
+    earlier: u64,
+    sample: Sample,
+    /// Of the worker of a runtime that has one.
+    progress: Progress,
+    /// Nanoseconds since in which the whole process stood still.
+    platform: u64,
+}
+
+/// A stall that is over, of which the worker has not told yet how long it was busy.
+#[derive(Clone, Copy, Debug)]
+struct Settling {
+    stall: Stall,
+    progress: Progress,
+    /// Nanoseconds that it may have been at most.
+    most: u64,
+    /// Of which the whole process stood still.
+    platform: u64,
+    /// Until when to wait for the worker.
+    until: u64,
+}
+
+/// How long a worker may take to turn after it has run a late stamp, and how often it is looked at meanwhile.
+const SETTLED: u64 = 20_000_000;
+const SETTLING: u64 = 1_000_000;
+
+/// While a worker is stuck, it is looked at after a twentieth of the time that it has been so far, but not more often than
+/// this, in nanoseconds.
+const SOONEST: u64 = 5_000_000;
+
+impl Tracker {
+    pub(super) fn new(watched: Arc<Watched>) -> Self {
+        let metrics = watched.handle.metrics();
+        let workers = (0..metrics.num_workers()).map(|_| Worker::default()).collect();
+        Tracker { watched, metrics, workers, sent: None, settling: None, stuck_until: 0, ran: None }
+    }
+
+    /// Looks at the workers and for the stamp. Tells `over` of the stalls that are over, and returns how long the stamp took, if it
+    /// has come back.
+    pub(super) fn look(&mut self, look: &Look<'_>, mut over: impl FnMut(Stall)) -> Option<u64> {
+        let metrics = &self.metrics;
+        let is_alone = self.workers.len() == 1;
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            let Some(progress) = Progress::of(metrics, index) else { break };
+            let was_stuck = worker.stuck_since().is_some();
+            let stall = worker.look(progress, look);
+            if was_stuck {
+                self.stuck_until = look.now;
+            }
+            // One that is alone holds its stamps up, which tell better.
+            if let Some(stall) =
+                stall.filter(|stall| !is_alone && stall.duration >= look.settings.runtime_threshold)
+            {
+                over(Stall { worker: u32::try_from(index).ok(), ..stall });
+            }
+        }
+        if let Some(stall) = self.settle(look) {
+            over(stall);
+        }
+        let delay = self.watched.stamp.take().map(|returned| self.returned(&returned, look, &mut over));
+        if let (Some(sent), Some((from, to))) = (&mut self.sent, look.platform) {
+            sent.platform += to.saturating_sub(from.max(sent.at));
+        }
+        delay
+    }
+
+    /// Sends the next stamp, if none is under way.
+    pub(super) fn send(&mut self, look: &Look<'_>, ticker: &Thread) {
+        if self.sent.is_some() {
+            return;
+        }
+        let progress = self.workers.first().map(Worker::progress).unwrap_or_default();
+        let Some(at) = self.watched.stamp.send(look.settings.runtime_threshold, ticker) else { return };
+        self.sent = Some(Sent {
+            at,
+            earlier: self.ran.map_or(0, |ran| at.saturating_sub(ran)),
+            sample: *look.sample,
+            progress,
+            platform: 0,
+        });
+        self.workers.iter_mut().for_each(Worker::stamp_sent);
+    }
+
+    /// After how many nanoseconds it should be looked at again, if before the next tick.
+    pub(super) fn again_after(&self, now: u64) -> Option<u64> {
+        let settling = self.settling.as_ref().map(|_| SETTLING);
+        let hides_stuck = self.workers.len() > 1;
+        let stuck = self.workers.iter().filter_map(Worker::stuck_since).filter(|_| hides_stuck);
+        let soonest = stuck.map(|since| (now.saturating_sub(since) / 20).max(SOONEST)).min();
+        settling.into_iter().chain(soonest).min()
+    }
+
+    /// Calls `each` with the worker, where it is known, and the moment since when, of what stands still.
+    pub(super) fn ongoing(&self, look: &Look<'_>, mut each: impl FnMut(Option<u32>, u64)) {
+        let mut is_stuck = false;
+        if self.workers.len() > 1 {
+            for (index, worker) in self.workers.iter().enumerate() {
+                if let Some(since) = worker.stuck_since() {
+                    is_stuck = true;
+                    each(u32::try_from(index).ok(), since);
+                }
+            }
+        }
+        let Some(sent) = self.sent.as_ref().filter(|_| !is_stuck) else { return };
+        let since = sent.at.saturating_add(sent.platform);
+        if look.now.saturating_sub(since) >= look.settings.runtime_threshold {
+            each((self.workers.len() == 1).then_some(0), since);
+        }
+    }
+
+    fn returned(&mut self, returned: &Returned, look: &Look<'_>, over: &mut impl FnMut(Stall)) -> u64 {
+        let delay = returned.ran.saturating_sub(returned.sent);
+        let Some(mut sent) = self.sent.take() else { return delay };
+        if let Some((from, to)) = look.platform {
+            let overlap = to.min(returned.ran).saturating_sub(from.max(returned.sent));
+            sent.platform += overlap;
+        }
+        if delay.saturating_sub(sent.platform) >= look.settings.runtime_threshold {
+            self.late(returned, &sent, look, over);
+        }
+        if let Some(worker) = returned.worker.and_then(|worker| self.workers.get_mut(worker)) {
+            worker.runs_on(returned.thread);
+        }
+        self.ran = Some(returned.ran);
+        delay
+    }
+
+    fn late(&mut self, returned: &Returned, sent: &Sent, look: &Look<'_>, over: &mut impl FnMut(Stall)) {
+        let is_alone = self.workers.len() == 1;
+        let stuck = self.workers.iter().any(|worker| worker.stuck_since().is_some());
+        if !is_alone && (stuck || self.stuck_until >= sent.at) {
+            return;
+        }
+        let delay = returned.ran.saturating_sub(sent.at);
+        let stall = Stall {
+            duration: delay,
+            end: returned.ran,
+            worker: is_alone.then_some(0),
+            window: Duration::from_nanos(look.now.saturating_sub(sent.at)),
+            evidence: self.evidence(returned, sent, look),
+        };
+        let settling = Settling {
+            stall,
+            progress: sent.progress,
+            most: if is_alone { delay.saturating_add(sent.earlier) } else { delay },
+            platform: sent.platform,
+            until: look.now.saturating_add(SETTLED),
+        };
+        self.settling = Some(settling);
+        if let Some(stall) = self.settle(look) {
+            over(stall);
+        }
+    }
+
+    fn evidence(&mut self, returned: &Returned, sent: &Sent, look: &Look<'_>) -> Evidence {
+        let worker = returned.worker.and_then(|worker| self.workers.get_mut(worker));
+        let (then, now) = worker.map(Worker::times).unwrap_or_default();
+        look.sample.since_with(&sent.sample, now, then)
+    }
+
+    /// The stall of which its worker has told by now, or had the time to.
+    fn settle(&mut self, look: &Look<'_>) -> Option<Stall> {
+        let settling = self.settling.take()?;
+        let Settling { mut stall, progress, most, platform, until } = settling;
+        let busy = Progress::of(&self.metrics, 0).and_then(|now| now.busy_since(progress));
+        if busy.is_none() && most > stall.duration && look.now < until {
+            self.settling = Some(settling);
+            return None;
+        }
+        let duration = busy.unwrap_or(0).clamp(stall.duration, most);
+        stall.duration = duration.saturating_sub(platform);
+        Some(stall)
+    }
+}
+
+#[cfg(test)]
+mod tests;

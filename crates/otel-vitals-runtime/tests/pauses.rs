@@ -1,0 +1,316 @@
+//! Stalls that are made, and seen: how long, of what, and why.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod watch;
+
+use opentelemetry::metrics::MeterProvider as _;
+use otel_vitals_core::SourceContext;
+use otel_vitals_runtime::{
+    MemStats, Pause, PauseCause, PauseMonitor, PauseOptions, PauseScope, Pauses, Runtimes,
+};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+use test_harness::InMemory;
+use watch::{Driven, Watch, alone, block, spin, stamps, until, warm, workers};
+
+#[global_allocator]
+static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
+
+const BLOCK: Duration = Duration::from_millis(250);
+
+fn near(seen: Duration, real: Duration) -> bool {
+    seen >= real.mul_f64(0.8) && seen <= real.mul_f64(1.2)
+}
+
+/// What makes a worker stand still.
+const WAYS: [fn(Duration); 2] = [spin, thread::sleep];
+
+/// Waits for the pause that a block of `real` was, after the first `before` of the runtime `name`. Others on the machine may have
+/// made some, too, and shorter ones.
+fn pause_of(watch: &Watch, name: &str, before: usize, real: Duration) -> Pause {
+    let mut found = Vec::new();
+    until("the pause is seen", || {
+        found = watch.pauses_of(name).split_off(before);
+        found.retain(|pause| pause.duration > BLOCK / 2);
+        !found.is_empty()
+    });
+    assert_eq!(found.len(), 1, "{found:?} of {real:?}");
+    let pause = found.remove(0);
+    assert!(near(pause.duration, real), "{pause:?} of {real:?}");
+    pause
+}
+
+#[test]
+fn a_blocked_runtime_is_seen_and_no_other() {
+    let _alone = alone();
+    for block_by in WAYS {
+        let watch = Watch::start(&PauseOptions::default());
+        let (blocked, other) = (Driven::start(), Driven::start());
+        watch.runtimes.watch("blocked", &blocked.handle);
+        watch.runtimes.watch("other", &other.handle);
+        warm(&watch);
+        let mut causes = Vec::new();
+        for part in 0..6 {
+            // Of any phase to the tick.
+            thread::sleep(Duration::from_millis(17 * part));
+            let before = watch.pauses_of("blocked").len();
+            let real = block(&blocked.handle, move || block_by(BLOCK));
+            let pause = pause_of(&watch, "blocked", before, real);
+            assert_eq!(pause.worker, Some(0));
+            causes.push(pause.cause);
+        }
+        // On a machine that others work on, the thread may have had no core for most of one.
+        let blocked = causes.iter().filter(|cause| **cause == PauseCause::BlockedExecutor).count();
+        assert!(blocked >= 4, "{causes:?}");
+        assert_eq!(watch.blocked("other"), []);
+    }
+}
+
+#[test]
+fn one_blocked_worker_of_four_is_seen() {
+    let _alone = alone();
+    for block_by in WAYS {
+        let watch = Watch::start(&PauseOptions::default());
+        let (four, other) = (workers(4), Driven::start());
+        watch.runtimes.watch("four", four.handle());
+        watch.runtimes.watch("other", &other.handle);
+        warm(&watch);
+        let mut causes = Vec::new();
+        for part in 0..6 {
+            thread::sleep(Duration::from_millis(17 * part));
+            let before = watch.pauses_of("four").len();
+            let (told, tell) = mpsc::channel();
+            four.spawn(async move {
+                let worker = tokio::runtime::worker_index();
+                let started = Instant::now();
+                block_by(BLOCK);
+                told.send((worker, started.elapsed())).unwrap();
+            });
+            let (worker, real) = tell.recv().unwrap();
+            let pause = pause_of(&watch, "four", before, real);
+            assert_eq!(pause.worker, worker);
+            causes.push(pause.cause);
+        }
+        let blocked = causes.iter().filter(|cause| **cause == PauseCause::BlockedExecutor).count();
+        assert!(blocked >= 4, "{causes:?}");
+        assert_eq!(watch.blocked("other"), []);
+    }
+}
+
+#[test]
+fn a_runtime_that_is_stuck_is_seen_before_it_goes_on() {
+    let _alone = alone();
+    let watch = Watch::start(&PauseOptions::default());
+    let stuck = Driven::start();
+    watch.runtimes.watch("stuck", &stuck.handle);
+    warm(&watch);
+    let (release, released) = mpsc::channel::<()>();
+    stuck.handle.spawn(async move { released.recv() });
+    let long = Duration::from_millis(500);
+    let ongoing = || watch.pauses().ongoing().into_iter().find(|pause| pause.scope == PauseScope::Runtime);
+    until("it is seen to stand still", || ongoing().is_some_and(|pause| pause.duration >= long));
+    let pause = ongoing().unwrap();
+    assert_eq!((pause.runtime.as_deref(), pause.worker), (Some("stuck"), Some(0)));
+    let told = watch.pipeline.collect();
+    let told = told.point("rust.pause.ongoing.duration", "tokio.runtime.name", "stuck").unwrap();
+    assert!(told.value >= 0.5, "{told:?}");
+    assert_eq!(watch.blocked("stuck"), []);
+    drop(release);
+    until("it goes on", || ongoing().is_none());
+    assert!(watch.blocked("stuck")[0].duration >= long);
+}
+
+fn quick() -> PauseOptions {
+    let mut options = PauseOptions::default();
+    options.tick = Duration::from_millis(5);
+    options
+}
+
+#[test]
+fn a_pause_shorter_than_a_tick_is_as_long_as_it_was_when_a_tick_falls_into_it() {
+    let _alone = alone();
+    let watch = Watch::start(&PauseOptions::default());
+    let blocked = Driven::start();
+    watch.runtimes.watch("blocked", &blocked.handle);
+    warm(&watch);
+    let mut made = Vec::new();
+    until("a tick falls into one", || {
+        let before = watch.blocked("blocked").len();
+        // Of any phase to the tick.
+        thread::sleep(Duration::from_millis(37 * made.len() as u64 % 100));
+        made.push(block(&blocked.handle, || spin(Duration::from_millis(60))));
+        // By the next tick it is known.
+        let stamped = stamps(&watch, "blocked");
+        until("the next stamp is back", || stamps(&watch, "blocked") > stamped + 1);
+        let seen = watch.blocked("blocked");
+        let Some(pause) = seen.get(before) else { return false };
+        assert!(near(pause.duration, *made.last().unwrap()), "{pause:?} of {made:?}");
+        true
+    });
+}
+
+#[test]
+fn all_of_a_long_wait_is_in_the_delays_and_once_in_the_pauses() {
+    let _alone = alone();
+    let watch = Watch::start(&PauseOptions::default());
+    let blocked = Driven::start();
+    watch.runtimes.watch("blocked", &blocked.handle);
+    warm(&watch);
+    let _ = block(&blocked.handle, || thread::sleep(Duration::from_millis(1_050)));
+    until("the pause is seen", || !watch.blocked("blocked").is_empty());
+    let collected = watch.pipeline.collect();
+    let delays = collected.point("tokio.schedule.delay", "tokio.runtime.name", "blocked").unwrap();
+    // A stamp each tick would have waited for 950 ms and more, 850 and more, and so on.
+    let long: u64 = delays.buckets.iter().filter(|(bound, _)| *bound > 0.1).map(|(_, count)| count).sum();
+    assert!((8..=10).contains(&long), "{delays:?}");
+    let pauses = collected.point("rust.pause.duration", "rust.pause.cause", "blocked_executor").unwrap();
+    assert_eq!(pauses.count, Some(1), "{pauses:?}");
+    assert!(near(Duration::from_secs_f64(pauses.value), Duration::from_millis(1_050)), "{pauses:?}");
+}
+
+#[test]
+fn a_runtime_that_is_stuck_for_ever_takes_no_memory() {
+    let _alone = alone();
+    let watch = Watch::start(&quick());
+    let (stuck, goes_on) = (Driven::start(), Driven::start());
+    watch.runtimes.watch("stuck", &stuck.handle);
+    watch.runtimes.watch("goes-on", &goes_on.handle);
+    warm(&watch);
+    let (release, released) = mpsc::channel::<()>();
+    stuck.handle.spawn(async move { released.recv() });
+    until("it is seen", || !watch.pauses().ongoing().is_empty());
+    let (tasks, stamped) = (stuck.handle.metrics().num_alive_tasks(), stamps(&watch, "goes-on"));
+    let counts = || otel_vitals_alloc::counts().unwrap();
+    let before = counts().used();
+    // What is collected meanwhile would be counted, too.
+    thread::sleep(Duration::from_secs(1));
+    let grown = counts().used().saturating_sub(before);
+    assert!(grown < 4_096, "{grown} bytes");
+    assert!(stamps(&watch, "goes-on") > stamped + 50, "ticks went on");
+    assert_eq!(stuck.handle.metrics().num_alive_tasks(), tasks);
+    drop(release);
+}
+
+#[test]
+fn runtimes_that_come_and_go_leave_nothing_behind() {
+    let _alone = alone();
+    let watch = Watch::start(&quick());
+    let come_and_go = |times: usize| {
+        for _ in 0..times {
+            let runtime = Driven::start();
+            watch.runtimes.watch("short", &runtime.handle);
+        }
+        let settled = Driven::start();
+        watch.runtimes.watch("settled", &settled.handle);
+        until("the monitor has caught up", || stamps(&watch, "settled") > 1);
+        drop(settled);
+        until("all are gone", || watch.runtimes.names().is_empty());
+        let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        (otel_vitals_alloc::counts().unwrap().objects(), descriptors)
+    };
+    let (before, after) = (come_and_go(100), come_and_go(1_000));
+    assert!(after.0 < before.0 + 200, "{before:?} {after:?}");
+    assert!(after.1 < before.1 + 20, "{before:?} {after:?}");
+    let series = watch.pipeline.collect().metric("tokio.schedule.delay").unwrap().points.len();
+    assert!(series <= 2, "{series}");
+}
+
+#[test]
+fn go_finds_them_where_it_has_its_own() {
+    let _alone = alone();
+    let watch = Watch::start(&PauseOptions::default());
+    let blocked = Driven::start();
+    watch.runtimes.watch("blocked", &blocked.handle);
+    warm(&watch);
+    let started = SystemTime::now();
+    let _ = block(&blocked.handle, || spin(BLOCK));
+    until("the pause is seen", || !watch.pauses_of("blocked").is_empty());
+    let mut stats = MemStats::read();
+    watch.pauses().fill(&mut stats);
+    let last = watch.pauses().last();
+    assert_eq!(u64::from(stats.num_gc), watch.pauses().count());
+    assert_eq!(stats.pause_total_ns, last.iter().map(|pause| pause.duration.as_nanos() as u64).sum::<u64>());
+    let newest = (stats.num_gc as usize + 255) % 256;
+    let pause = last.last().unwrap();
+    assert_eq!(u128::from(stats.pause_ns[newest]), pause.duration.as_nanos());
+    let ended = pause.ended_at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(u128::from(stats.pause_end[newest]), ended.as_nanos());
+    assert!(pause.ended_at >= started && pause.ended_at <= SystemTime::now());
+}
+
+#[test]
+fn without_a_watch_there_is_no_thread_and_nothing_is_told() {
+    let _alone = alone();
+    let pipeline = InMemory::new();
+    let meter = pipeline.provider().meter_with_scope(otel_vitals_runtime::scope());
+    let context = SourceContext::new(&meter, Duration::ZERO);
+    let mut options = PauseOptions::default();
+    options.enabled = false;
+    assert!(PauseMonitor::start(&meter, &context, &Runtimes::default(), &options).unwrap().is_none());
+    assert_eq!(pipeline.collect().names(), Vec::<&str>::new());
+    let pauses = Pauses::default();
+    assert_eq!(
+        (pauses.count(), pauses.total(), pauses.last(), pauses.ongoing()),
+        (0, Duration::ZERO, vec![], vec![])
+    );
+}
+
+#[test]
+fn a_watch_that_is_stopped_ends_its_thread_and_its_series() {
+    let _alone = alone();
+    let watch = Watch::start(&PauseOptions::default());
+    let runtime = Driven::start();
+    watch.runtimes.watch("main", &runtime.handle);
+    warm(&watch);
+    assert!(watch.pipeline.collect().metric("rust.pause.ongoing.duration").is_some());
+    watch.monitor.stop();
+    until("its thread ends", || !threads().contains(&"otel-vitals-tic".to_owned()));
+    until("its gauge ends", || watch.pipeline.collect().metric("rust.pause.ongoing.duration").is_none());
+    assert_eq!(watch.pauses().ongoing(), []);
+}
+
+fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+/// What is asked of the stamps is not much: a service that is busy and yields is not blamed for anything.
+#[test]
+fn a_service_under_load_without_stalls_has_no_pause_of_note() {
+    const NOTE: Duration = Duration::from_millis(20);
+    let _alone = alone();
+    let watch = Watch::start(&PauseOptions::default());
+    let (busy, other) = (Driven::start(), workers(2));
+    watch.runtimes.watch("busy", &busy.handle);
+    watch.runtimes.watch("workers", other.handle());
+    warm(&watch);
+    let until = Instant::now() + Duration::from_secs(30);
+    let tasks: Vec<_> = [&busy.handle, other.handle(), other.handle()]
+        .into_iter()
+        .map(|runtime| {
+            runtime.spawn(async move {
+                while Instant::now() < until {
+                    spin(Duration::from_micros(500));
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        other.block_on(task).unwrap();
+    }
+    let long: Vec<_> = watch.pauses().last().into_iter().filter(|pause| pause.duration > NOTE).collect();
+    // Others may work on the machine, which is theirs to answer for.
+    let (theirs, ours): (Vec<_>, Vec<_>) =
+        long.into_iter().partition(|pause| pause.cause.as_str() == "cpu_wait");
+    assert_eq!(ours, [], "and {theirs:?}");
+}

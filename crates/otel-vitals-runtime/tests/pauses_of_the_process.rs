@@ -1,0 +1,197 @@
+//! Stalls that are made from outside: a process is stopped, has no quota, or has no core.
+//!
+//! The process is a child, which is this program again. It says what pauses it has seen.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(dead_code, reason = "what the tests of pauses share is more than is used here")]
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod watch;
+
+#[cfg(not(all(target_os = "linux", not(otel_vitals_portable))))]
+fn main() {}
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some(child::NAME) => child::run(),
+        // Not in threads of a test harness: the children must not disturb each other.
+        _ => {
+            a_process_that_is_stopped_has_paused();
+            a_process_without_quota_is_throttled();
+            a_process_without_a_core_waits_for_one();
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+use parent::*;
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod child {
+    use super::watch::{Driven, Watch, spin, warm};
+    use otel_vitals_runtime::PauseOptions;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    pub(super) const NAME: &str = "child";
+
+    /// Says each pause until the parent is gone; `spin` makes one more thread that spins.
+    pub(super) fn run() {
+        // Put where it belongs first.
+        let first = std::io::stdin().lines().next();
+        assert_eq!(first.unwrap().unwrap(), "start");
+        let watch = Watch::start(&PauseOptions::default());
+        let runtime = Driven::start();
+        watch.runtimes.watch("main", &runtime.handle);
+        warm(&watch);
+        let mut seen = watch.pauses().count();
+        println!("ready");
+        let (told, orders) = mpsc::channel();
+        std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| told.send(line)));
+        loop {
+            match orders.recv_timeout(Duration::from_millis(10)) {
+                Ok(Ok(order)) if order == "spin" => {
+                    drop(std::thread::spawn(|| spin(Duration::from_secs(60))))
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                _ => break,
+            }
+            let count = watch.pauses().count();
+            let pauses = watch.pauses().last();
+            for pause in pauses.iter().rev().take((count - seen) as usize).rev() {
+                println!("{} {} {}", pause.scope, pause.cause.as_str(), pause.duration.as_micros());
+            }
+            seen = count;
+        }
+        std::process::exit(0);
+    }
+}
+
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod parent {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::{BufRead as _, BufReader, Lines, Write as _};
+    use std::process::{Child, ChildStdout, Command, Stdio};
+    use std::time::{Duration, Instant};
+    use test_harness::cgroup::Group;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    struct Subject {
+        child: Child,
+        lines: Lines<BufReader<ChildStdout>>,
+    }
+
+    #[derive(Debug)]
+    struct Pause {
+        scope: String,
+        cause: String,
+        duration: Duration,
+    }
+
+    impl Subject {
+        fn start() -> Self {
+            Subject::start_in(None)
+        }
+
+        fn start_in(group: Option<&Group>) -> Self {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.arg(super::child::NAME).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut subject = Subject { child, lines };
+            if let Some(group) = group {
+                group.take(subject.child.id());
+            }
+            subject.order("start", 1);
+            while subject.lines.next().expect("the child has ended").unwrap() != "ready" {}
+            subject
+        }
+
+        fn signal(&self, signal: Signal) {
+            kill_process(Pid::from_child(&self.child), signal).unwrap();
+        }
+
+        fn order(&mut self, order: &str, times: usize) {
+            let orders = format!("{order}\n").repeat(times);
+            self.child.stdin.as_mut().unwrap().write_all(orders.as_bytes()).unwrap();
+        }
+
+        /// The first pause that `is_wanted`, and all before it.
+        fn wait_for(&mut self, is_wanted: impl Fn(&Pause) -> bool) -> (Pause, Vec<Pause>) {
+            let started = Instant::now();
+            let mut others = Vec::new();
+            loop {
+                let line = self.lines.next().expect("the child has ended").unwrap();
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                let pause = Pause {
+                    scope: fields[0].to_owned(),
+                    cause: fields[1].to_owned(),
+                    duration: Duration::from_micros(fields[2].parse().unwrap()),
+                };
+                if is_wanted(&pause) {
+                    return (pause, others);
+                }
+                others.push(pause);
+                assert!(started.elapsed() < DEADLINE, "{others:?}");
+            }
+        }
+    }
+
+    impl Drop for Subject {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    pub(super) fn a_process_that_is_stopped_has_paused() {
+        const TICK: Duration = Duration::from_millis(100);
+        let mut subject = Subject::start();
+        let started = Instant::now();
+        subject.signal(Signal::STOP);
+        std::thread::sleep(Duration::from_millis(300));
+        subject.signal(Signal::CONT);
+        let stopped = started.elapsed();
+        let (pause, others) = subject.wait_for(|pause| pause.duration > Duration::from_millis(150));
+        println!("stopped for {stopped:?}: {pause:?}, before {others:?}");
+        assert_eq!((&*pause.scope, &*pause.cause), ("process", "unknown"), "{pause:?}");
+        // What was stopped before its next tick was due is late from then on.
+        let margin = Duration::from_millis(20);
+        assert!(pause.duration + TICK + margin >= stopped && pause.duration <= stopped + margin, "{pause:?}");
+    }
+
+    pub(super) fn a_process_without_quota_is_throttled() {
+        let Some(group) = Group::with_quota("pauses") else {
+            return eprintln!("skipped: no control group with a quota can be made here");
+        };
+        let mut subject = Subject::start_in(Some(&group));
+        subject.order("spin", 2);
+        let is_long = |pause: &Pause| pause.duration > Duration::from_millis(40);
+        let mut causes = Vec::new();
+        while causes.len() < 10 {
+            causes.push(subject.wait_for(is_long).0.cause);
+        }
+        println!("throttled: {causes:?}");
+        // Of a machine that others work on, too, some may be of another cause.
+        assert!(causes.iter().filter(|cause| *cause == "throttled").count() >= 8, "{causes:?}");
+        let [_, throttled, _] = group.throttling();
+        assert!(throttled >= 1.0);
+        drop(subject);
+    }
+
+    pub(super) fn a_process_without_a_core_waits_for_one() {
+        let mut subject = Subject::start();
+        subject.order("spin", 16);
+        let (pause, others) = subject.wait_for(|pause| pause.cause == "cpu_wait");
+        println!("without a core: {pause:?}, before {others:?}");
+    }
+}
