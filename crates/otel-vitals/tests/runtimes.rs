@@ -79,7 +79,7 @@ fn where_nothing_is_measured_none_is_watched() {
     let _alone = alone();
     let main = runtime();
     let changes: [fn(&mut Config); 2] =
-        [|config| config.disabled = true, |config| config.metrics.exporters.clear()];
+        [|config| config.disabled = true, |config| config.metrics.tokio.enabled = false];
     for change in changes {
         let builder = Vitals::builder().config(Config::default()).configure(change);
         let builder = builder.watch_runtime("named", main.handle());
