@@ -53,7 +53,6 @@ fn suggestion(content: &str) -> String {
 fn a_key_of_a_later_version_says_so() {
     for (content, key) in [
         ("metrics:\n  host: {hardware: true}\n", "metrics.host.hardware"),
-        ("metrics:\n  host: {pressure: true}\n", "metrics.host.pressure"),
         ("monitor: {status: true}\n", "monitor"),
     ] {
         let (error, message) = error_of(content, &[]);
