@@ -52,7 +52,6 @@ fn suggestion(content: &str) -> String {
 #[test]
 fn a_key_of_a_later_version_says_so() {
     for (content, key) in [
-        ("metrics:\n  pauses: true\n", "metrics.pauses"),
         ("metrics:\n  host: {pressure: true}\n", "metrics.host.pressure"),
         ("monitor: {status: true}\n", "monitor"),
     ] {
