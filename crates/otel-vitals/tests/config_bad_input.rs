@@ -52,6 +52,7 @@ fn suggestion(content: &str) -> String {
 #[test]
 fn a_key_of_a_later_version_says_so() {
     for (content, key) in [
+        ("metrics:\n  host: {hardware: true}\n", "metrics.host.hardware"),
         ("metrics:\n  host: {pressure: true}\n", "metrics.host.pressure"),
         ("monitor: {status: true}\n", "monitor"),
     ] {
