@@ -12,7 +12,8 @@ pub enum Group {
     /// `process.*` as it is by default.
     Process,
     /// [`Process`](Group::Process), with the opt-in metrics that need no further system call, the load and the uptime
-    /// of the machine: at least twice as many metrics as opentelemetry-instrumentation-process has.
+    /// of the machine: at least twice as many metrics as opentelemetry-instrumentation-process has. Without the wait for
+    /// a core, which costs by the thread and is no match for anything that it has.
     ProcessTwice,
     /// `system.cpu.*`.
     Cpu,
@@ -32,6 +33,10 @@ pub enum Group {
     Uptime,
     /// `system.process.*`.
     Processes,
+    /// `linux.cgroup.cpu.*`.
+    Cgroup,
+    /// `linux.pressure.stall.time`.
+    Pressure,
     /// Everything that is on by default.
     Default,
     /// Everything that there is, opt-in or not.
@@ -40,7 +45,7 @@ pub enum Group {
 
 impl Group {
     /// All of them.
-    pub const ALL: [Group; 13] = [
+    pub const ALL: [Group; 15] = [
         Group::Process,
         Group::ProcessTwice,
         Group::Cpu,
@@ -52,6 +57,8 @@ impl Group {
         Group::Load,
         Group::Uptime,
         Group::Processes,
+        Group::Cgroup,
+        Group::Pressure,
         Group::Default,
         Group::Everything,
     ];
@@ -71,6 +78,8 @@ impl Group {
             Group::Load => "load",
             Group::Uptime => "uptime",
             Group::Processes => "processes",
+            Group::Cgroup => "cgroup",
+            Group::Pressure => "pressure",
             Group::Default => "default",
             Group::Everything => "everything",
         }
@@ -97,6 +106,7 @@ impl Group {
         options.memory_utilization = free;
         options.disk_operations = free;
         options.signals_pending = self == Group::Everything;
+        options.scheduler_wait = self != Group::ProcessTwice;
         options
     }
 
@@ -121,6 +131,8 @@ impl Group {
         options.load.enabled = all || matches!(self, Group::Load | Group::ProcessTwice);
         options.uptime.enabled = all || matches!(self, Group::Uptime | Group::ProcessTwice);
         options.processes.enabled = all || self == Group::Processes;
+        options.cgroup.enabled = all || self == Group::Cgroup;
+        options.pressure.enabled = all || self == Group::Pressure;
         options
     }
 }

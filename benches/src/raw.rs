@@ -4,6 +4,8 @@
 //! kernel of our time (`tests/system_calls.rs` compares them one by one).
 
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use otel_vitals_core::cgroup::Cgroup;
+use otel_vitals_core::pressure::Resource;
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
@@ -156,19 +158,29 @@ impl Text {
 
 fn calls(group: Group) -> Option<Vec<Call>> {
     let open = |path: &str| File::open(path).ok();
-    let record = |path| Text::open(path, End::WithFirst).map(Call::Read);
+    let record = |path: &str| Text::open(path, End::WithFirst).map(Call::Read);
     let records = |path| Text::open(path, End::WithShort).map(Call::Read);
     let status = |path| open(path).map(Call::Status);
-    let calls = match group {
-        Group::Process => vec![
+    let process = || {
+        [
             Some(Call::Usage),
             record("/proc/self/statm"),
             record("/proc/self/io"),
             status("/proc/self/fd"),
             status("/proc/self/task"),
             Some(Call::BootClock),
-        ],
-        Group::ProcessTwice => return of([Group::Process, Group::Load, Group::Uptime]),
+        ]
+    };
+    let calls = match group {
+        Group::Process => {
+            // Once more than for the number of threads, to know whether it is still that of those that are known.
+            let count = [status("/proc/self/task")].into_iter();
+            let waits: Vec<_> = count.chain(tasks().iter().map(|task| record(task))).collect();
+            process().into_iter().chain(waits).collect()
+        }
+        Group::ProcessTwice => {
+            process().into_iter().chain([record("/proc/loadavg"), Some(Call::BootClock)]).collect()
+        }
         Group::Cpu => vec![record("/proc/stat")],
         Group::Memory => vec![record("/proc/meminfo")],
         Group::Paging => {
@@ -190,6 +202,10 @@ fn calls(group: Group) -> Option<Vec<Call>> {
         Group::Load => vec![record("/proc/loadavg")],
         Group::Uptime => vec![Some(Call::BootClock)],
         Group::Processes => vec![record("/proc/stat"), record("/proc/sys/kernel/threads-max")],
+        Group::Cgroup => vec![record(MEMBERSHIP), own_cpu_stat().as_deref().and_then(record)],
+        Group::Pressure => {
+            [record(MEMBERSHIP)].into_iter().chain(pressures().iter().map(|file| record(file))).collect()
+        }
         Group::Default => {
             let mut calls = of([
                 Group::Process,
@@ -201,9 +217,11 @@ fn calls(group: Group) -> Option<Vec<Call>> {
                 Group::Network,
                 Group::Load,
                 Group::Uptime,
+                Group::Cgroup,
             ])?;
-            // Of the process counts, /proc/stat is there already.
+            // Of the process counts, /proc/stat is there already, and of the pressure, the membership.
             calls.extend(record("/proc/sys/kernel/threads-max"));
+            calls.extend(pressures().iter().filter_map(|file| record(file)));
             return Some(calls);
         }
         Group::Everything => return None,
@@ -218,6 +236,26 @@ fn of<const GROUPS: usize>(groups: [Group; GROUPS]) -> Option<Vec<Call>> {
         .map(calls)
         .collect::<Option<Vec<_>>>()
         .map(|calls| calls.into_iter().flatten().collect())
+}
+
+const MEMBERSHIP: &str = "/proc/self/cgroup";
+
+/// Of each thread, the file that says how long it waited.
+fn tasks() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks.map(|task| task.path().join("schedstat").to_string_lossy().into_owned()).collect()
+}
+
+fn own_cpu_stat() -> Option<String> {
+    Cgroup::own().cpu_stat().map(|path| path.to_string_lossy().into_owned())
+}
+
+/// Of the machine and of the own control group.
+fn pressures() -> Vec<String> {
+    let own = Cgroup::own();
+    let of_host = Resource::ALL.map(|resource| format!("/proc/pressure/{}", resource.name()));
+    let of_own = Resource::ALL.iter().filter_map(|resource| own.pressure(*resource));
+    of_host.into_iter().chain(of_own.map(|path| path.to_string_lossy().into_owned())).collect()
 }
 
 /// The mount points that our group shows.

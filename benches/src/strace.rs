@@ -82,7 +82,11 @@ fn name(line: &str) -> Option<String> {
 fn of_self(path: &str) -> String {
     let own = path.strip_prefix("/proc/").and_then(|rest| rest.split_once('/'));
     match own.filter(|(process, _)| process.bytes().all(|byte| byte.is_ascii_digit())) {
-        Some((_, file)) => format!("/proc/self/{file}"),
+        // Threads have other numbers in every process.
+        Some((_, file)) => match file.strip_prefix("task/").and_then(|rest| rest.split_once('/')) {
+            Some((_, file)) => format!("/proc/self/task/*/{file}"),
+            None => format!("/proc/self/{file}"),
+        },
         None => path.to_owned(),
     }
 }

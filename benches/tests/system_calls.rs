@@ -9,9 +9,9 @@ use std::path::Path;
 const ONE_COLLECTION: &str = env!("CARGO_BIN_EXE_one_collection");
 
 /// What a default collection asks the kernel for, beside the space of each mount. Long files take a call for each page.
-const DEFAULT: usize = 16;
+const DEFAULT: usize = 27;
 /// What the process group asks the kernel for, each with one call.
-const PROCESS: usize = 5;
+const PROCESS: usize = 6;
 
 fn of(group: Group, who: Who) -> Calls {
     let mut calls = calls(Path::new(ONE_COLLECTION), group, who, Extent::Reading).unwrap();

@@ -22,7 +22,9 @@ pub fn reading(group: Group) -> Option<Box<dyn FnMut()>> {
         Group::Uptime => uptime,
         Group::Processes => processes,
         Group::Default => default,
-        Group::Filesystem | Group::ProcessTwice | Group::Everything => return None,
+        Group::Filesystem | Group::Cgroup | Group::Pressure | Group::ProcessTwice | Group::Everything => {
+            return None;
+        }
     };
     Some(Box::new(move || read(&me).expect("the kernel tells")))
 }

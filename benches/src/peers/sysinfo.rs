@@ -24,7 +24,9 @@ pub fn reading(group: Group) -> Option<Box<dyn FnMut()>> {
         // It reads the time of processors every 200 ms at most, and between two such reads gives the old values.
         Group::Cpu => return None,
         // It has no such counts: one would refresh all processes and count them.
-        Group::Processes | Group::ProcessTwice | Group::Everything => return None,
+        Group::Processes | Group::Cgroup | Group::Pressure | Group::ProcessTwice | Group::Everything => {
+            return None;
+        }
     })
 }
 

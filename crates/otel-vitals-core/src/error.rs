@@ -42,6 +42,23 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Whether there is nothing to be read, rather than something that cannot be: the file does not exist, its kernel
+    /// object is gone, or the kernel has it turned off.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        #[cfg(unix)]
+        const GONE: [libc::c_int; 4] = [libc::ENOENT, libc::ENODEV, libc::ESRCH, libc::EOPNOTSUPP];
+        #[cfg(not(unix))]
+        const GONE: [i32; 0] = [];
+        match self {
+            ReadError::File { source, .. } | ReadError::Call { source, .. } => {
+                source.kind() == io::ErrorKind::NotFound
+                    || source.raw_os_error().is_some_and(|number| GONE.contains(&number))
+            }
+            ReadError::Malformed { .. } | ReadError::Unavailable { .. } => false,
+        }
+    }
+
     /// A failed system call, with the error that `errno` holds now.
     #[must_use]
     pub fn last_call(call: impl Into<String>) -> Self {
@@ -68,5 +85,25 @@ impl Malformed {
     pub fn new(expected: &'static str, found: &[u8]) -> Self {
         let quoted = found.get(..Self::QUOTED).unwrap_or(found);
         Malformed { expected, found: String::from_utf8_lossy(quoted).into_owned() }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_cannot_be_read() {
+        let error =
+            |number| ReadError::File { path: PathBuf::new(), source: io::Error::from_raw_os_error(number) };
+        for absent in [libc::ENOENT, libc::ENODEV, libc::ESRCH, libc::EOPNOTSUPP] {
+            assert!(error(absent).is_absence(), "{}", error(absent));
+        }
+        for other in [libc::EACCES, libc::EMFILE, libc::EIO] {
+            assert!(!error(other).is_absence(), "{}", error(other));
+        }
+        let malformed =
+            ReadError::Malformed { path: PathBuf::new(), source: Malformed::new("a number", b"x") };
+        assert!(!malformed.is_absence());
     }
 }

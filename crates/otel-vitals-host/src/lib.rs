@@ -8,6 +8,8 @@
 //! That is Linux. Elsewhere the module `portable` shows a smaller set by way of the crate `sysinfo`.
 
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod cgroup_cpu;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu_frequency;
@@ -34,11 +36,15 @@ mod mounts;
 mod network;
 mod options;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod own_cgroup;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod paging;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod paging_swap;
 #[cfg(any(not(target_os = "linux"), otel_vitals_portable))]
 mod portable;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod pressure;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod processes;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
@@ -47,8 +53,8 @@ mod roots;
 mod uptime;
 
 pub use options::{
-    CpuOptions, DiskOptions, FilesystemOptions, Filter, HostOptions, LoadOptions, MemoryOptions,
-    NetworkOptions, PagingOptions, ProcessCountOptions, UptimeOptions,
+    CgroupOptions, CpuOptions, DiskOptions, FilesystemOptions, Filter, HostOptions, LoadOptions,
+    MemoryOptions, NetworkOptions, PagingOptions, PressureOptions, ProcessCountOptions, UptimeOptions,
 };
 
 use opentelemetry::InstrumentationScope;
@@ -109,6 +115,23 @@ fn register_rooms(meter: &Meter, context: &SourceContext, options: &HostOptions)
     }
     if options.uptime.enabled {
         uptime::register(meter, context, &roots);
+    }
+    register_signals(meter, context, options, &roots);
+}
+
+/// What the kernel says of waiting.
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+fn register_signals(meter: &Meter, context: &SourceContext, options: &HostOptions, roots: &roots::Roots) {
+    let (cgroup, pressure) = (&options.cgroup, &options.pressure);
+    let wanted = own_cgroup::Wanted { cpu: cgroup.enabled, pressure: pressure.enabled && pressure.cgroup };
+    // The own group's, whatever machine is watched.
+    let own = (wanted.cpu || wanted.pressure)
+        .then(|| own_cgroup::source(context, std::path::Path::new("/"), wanted));
+    if let Some(own) = own.as_ref().filter(|_| wanted.cpu) {
+        cgroup_cpu::register(meter, own);
+    }
+    if pressure.enabled {
+        pressure::register(meter, context, roots, own.filter(|_| wanted.pressure));
     }
 }
 

@@ -29,6 +29,10 @@ pub struct HostOptions {
     pub uptime: UptimeOptions,
     /// `system.process.*`.
     pub processes: ProcessCountOptions,
+    /// `linux.cgroup.cpu.*`.
+    pub cgroup: CgroupOptions,
+    /// `linux.pressure.stall.time`.
+    pub pressure: PressureOptions,
 }
 
 /// Options of the CPU group.
@@ -133,6 +137,24 @@ pub struct ProcessCountOptions {
     pub enabled: bool,
 }
 
+/// Options of the control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CgroupOptions {
+    /// Whether the group is on. It tells of this process's own control group, also under a `root_path`.
+    pub enabled: bool,
+}
+
+/// Options of the pressure group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PressureOptions {
+    /// Whether the group is on.
+    pub enabled: bool,
+    /// Pressure of this process's own control group beside that of the machine.
+    pub cgroup: bool,
+}
+
 /// Which names to take.
 ///
 /// A pattern is a whole name, in which `*` stands for any characters, also none, and `?` for one; case counts.
@@ -224,5 +246,17 @@ impl Default for UptimeOptions {
 impl Default for ProcessCountOptions {
     fn default() -> Self {
         ProcessCountOptions { enabled: true }
+    }
+}
+
+impl Default for CgroupOptions {
+    fn default() -> Self {
+        CgroupOptions { enabled: true }
+    }
+}
+
+impl Default for PressureOptions {
+    fn default() -> Self {
+        PressureOptions { enabled: true, cgroup: true }
     }
 }

@@ -58,6 +58,7 @@ pub fn scope() -> InstrumentationScope {
 /// | `process.thread.count` | yes | | |
 /// | `process.uptime` | yes | to the second | to the second |
 /// | `process.signals_pending` (opt-in) | yes | | |
+/// | `linux.scheduler.wait.time` | yes | | |
 ///
 /// `process.network.io` of the conventions is never there: no system counts network bytes per process. Linux
 /// counts them per namespace, where every process would show the same.

@@ -18,6 +18,8 @@ pub struct ProcessOptions {
     /// `process.disk.operations`, which Linux only approximates: it counts the read and write system calls,
     /// whatever they reach.
     pub disk_operations: bool,
+    /// `linux.scheduler.wait.time`, which costs a read for each thread and keeps up to 64 descriptors open. Linux only.
+    pub scheduler_wait: bool,
 }
 
 impl Default for ProcessOptions {
@@ -28,6 +30,7 @@ impl Default for ProcessOptions {
             memory_utilization: false,
             signals_pending: false,
             disk_operations: false,
+            scheduler_wait: true,
         }
     }
 }

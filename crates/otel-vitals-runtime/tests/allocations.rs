@@ -59,10 +59,10 @@ mod sys {
     }
 }
 
-/// Thirteen of the process, of which six have two series, eight of the allocator, two that have a series for each of
+/// Fourteen of the process, of which six have two series, eight of the allocator, two that have a series for each of
 /// 68 classes, and those of tokio.
-const INSTRUMENTS: usize = 13 + 8 + if BY_SIZE { 2 } else { 0 } + 5 + if TELLS_ALL { 13 } else { 0 };
-const SERIES: u64 = 13 + 6 + 8 + if BY_SIZE { 2 * 68 } else { 0 } + RUNTIMES * OF_A_RUNTIME;
+const INSTRUMENTS: usize = 14 + 8 + if BY_SIZE { 2 } else { 0 } + 5 + if TELLS_ALL { 13 } else { 0 };
+const SERIES: u64 = 14 + 6 + 8 + if BY_SIZE { 2 * 68 } else { 0 } + RUNTIMES * OF_A_RUNTIME;
 const BY_SIZE: bool = cfg!(feature = "size-classes");
 const RUNTIMES: u64 = 3;
 /// Two of its one worker; of the others one has two states, and one the ten buckets that tokio has by default.

@@ -41,6 +41,7 @@ const EVERYWHERE: [Expected; 5] = [
     ("process.uptime", Gauge, "s", Double, "", &[]),
 ];
 const THREADS: Expected = ("process.thread.count", UpDownCounter, "{thread}", Int, "", &[]);
+const WAIT: Expected = ("linux.scheduler.wait.time", Counter, "s", Double, "", &[]);
 const OPT_IN: [Expected; 2] = [
     ("process.cpu.utilization", Gauge, "1", Double, "cpu.mode", &["user", "system"]),
     ("process.memory.utilization", Gauge, "1", Double, "", &[]),
@@ -126,7 +127,9 @@ fn assert_exactly(collection: &Collection, expected: &[&Expected]) {
 #[test]
 fn by_default_everything_recommended_and_nothing_opt_in() {
     let mut expected: Vec<_> = USAGE.iter().chain(&EVERYWHERE).collect();
-    expected.extend(LINUX_ROOMS.then_some(&THREADS));
+    if LINUX_ROOMS {
+        expected.extend([&THREADS, &WAIT]);
+    }
     assert_exactly(&collect(&ProcessOptions::default()), &expected);
 }
 
@@ -139,7 +142,7 @@ fn with_every_option_everything() {
     options.disk_operations = true;
     let mut expected: Vec<_> = USAGE.iter().chain(&EVERYWHERE).chain(&OPT_IN).collect();
     if LINUX_ROOMS {
-        expected.push(&THREADS);
+        expected.extend([&THREADS, &WAIT]);
         expected.extend(&OPT_IN_LINUX);
     }
     assert_exactly(&collect(&options), &expected);
@@ -190,6 +193,6 @@ fn every_source_goes_by_its_name() {
     let collection = collect(&options);
     let errors = &collection.metric("otel_vitals.source.errors").unwrap().points;
     let names: BTreeSet<_> = errors.iter().map(|point| &*point.attributes["otel_vitals.source"]).collect();
-    let expected = ["usage", "memory", "disk", "descriptors", "threads", "uptime", "signals"];
+    let expected = ["usage", "memory", "disk", "descriptors", "threads", "uptime", "signals", "scheduler"];
     assert_eq!(names, expected.map(|name| format!("process.{name}")).iter().map(String::as_str).collect());
 }

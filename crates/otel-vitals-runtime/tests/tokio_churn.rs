@@ -1,5 +1,10 @@
 //! Runtimes that come and go leave nothing behind: no entry, no series and no memory.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod scheduler;
 

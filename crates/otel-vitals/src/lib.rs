@@ -46,6 +46,7 @@ mod builder;
 mod config;
 mod delta;
 mod error;
+mod groups;
 mod pipeline;
 mod resource;
 mod vitals;

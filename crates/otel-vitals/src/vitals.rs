@@ -1,8 +1,7 @@
 //! The handle that the one call returns.
 
-use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use otel_vitals_core::{Collection, SourceContext};
+use otel_vitals_core::Collection;
 use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses, Runtimes};
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +11,9 @@ use tokio::runtime::Handle;
 
 use crate::brought::Brought;
 use crate::builder::VitalsBuilder;
-use crate::config::{Config, Temporality};
-use crate::delta;
+use crate::config::Config;
 use crate::error::Error;
+use crate::groups;
 use crate::pipeline::{self, Control};
 use crate::resource;
 
@@ -50,7 +49,7 @@ struct Inner {
     config: Config,
     provider: SdkMeterProvider,
     export: Export,
-    /// Those that are watched; none where nobody exports.
+    /// Those that are watched; none with `disabled` and without `metrics.tokio`.
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
@@ -96,16 +95,23 @@ impl Vitals {
             None => {
                 let (provider, control) =
                     pipeline::start(&config, resource::build(&config), collection.clone())?;
-                opentelemetry::global::set_meter_provider(provider.clone());
                 (provider, Export::Pipeline(control))
             }
         };
         let runtimes = Runtimes::default();
         if !matches!(export, Export::Nobody) {
             let brought = matches!(export, Export::Application(_));
-            register(&provider, &config, &runtimes, &collection, brought);
+            groups::register(&provider, &config, &runtimes, &collection, brought);
         }
-        let pauses = watch(&provider, &config, &runtimes, &collection)?;
+        let pauses = groups::watch(&provider, &config, &runtimes, &collection);
+        if let Export::Pipeline(control) = &export {
+            match &pauses {
+                Ok(_) => opentelemetry::global::set_meter_provider(provider.clone()),
+                // Nothing was measured that would be worth an export.
+                Err(_) => drop(control.shutdown(Duration::ZERO)),
+            }
+        }
+        let pauses = pauses?;
         let vitals =
             Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, running }) };
         for (name, handle) in named {
@@ -169,8 +175,8 @@ impl Vitals {
     /// The runtime that vitals were started in is watched without this. A runtime that is dropped is not watched any more,
     /// and none is kept running by being watched.
     ///
-    /// Does nothing for a runtime that is watched already, after a shutdown, and where nothing is measured. It may be called
-    /// anywhere, inside and outside of any runtime.
+    /// Does nothing for a runtime that is watched already, after a shutdown, with `disabled` and with
+    /// `metrics.tokio: false`. It may be called anywhere, inside and outside of any runtime.
     ///
     /// ```
     /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
@@ -341,48 +347,4 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.release();
     }
-}
-
-/// Declares every group that `config` turns on.
-fn register(
-    provider: &SdkMeterProvider,
-    config: &Config,
-    runtimes: &Runtimes,
-    collection: &Collection,
-    brought: bool,
-) {
-    let context = sources(provider, config, collection);
-    let deltas = config.otlp.temporality == Temporality::Delta && !brought;
-    let meter = |scope, since_start| match provider.meter_with_scope(scope) {
-        meter if deltas => delta::meter(meter, since_start),
-        meter => meter,
-    };
-    let process = meter(otel_vitals_runtime::scope(), true);
-    otel_vitals_runtime::register(&process, &context, &config.metrics.process);
-    otel_vitals_runtime::register_allocator(&process, &context, &config.metrics.allocator);
-    otel_vitals_runtime::register_tokio(&process, &context, runtimes, &config.metrics.tokio);
-    let host = meter(otel_vitals_host::scope(), false);
-    otel_vitals_host::register(&host, &context, &config.metrics.host);
-}
-
-/// Starts to watch for pauses, if `config` says so.
-fn watch(
-    provider: &SdkMeterProvider,
-    config: &Config,
-    runtimes: &Runtimes,
-    collection: &Collection,
-) -> Result<Option<PauseMonitor>, Error> {
-    if config.disabled {
-        return Ok(None);
-    }
-    // Neither histograms nor gauges need help to be read as deltas.
-    let meter = provider.meter_with_scope(otel_vitals_runtime::scope());
-    let context = sources(provider, config, collection);
-    PauseMonitor::start(&meter, &context, runtimes, &config.metrics.pauses)
-        .map_err(|source| Error::Start { what: "the thread that watches for pauses", source })
-}
-
-fn sources(provider: &SdkMeterProvider, config: &Config, collection: &Collection) -> SourceContext {
-    let ours = provider.meter_with_scope(crate::scope());
-    SourceContext::new(&ours, config.metrics.freshness).with_collection(collection.clone())
 }

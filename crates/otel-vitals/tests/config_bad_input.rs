@@ -52,8 +52,7 @@ fn suggestion(content: &str) -> String {
 #[test]
 fn a_key_of_a_later_version_says_so() {
     for (content, key) in [
-        ("metrics:\n  pauses: true\n", "metrics.pauses"),
-        ("metrics:\n  host: {pressure: true}\n", "metrics.host.pressure"),
+        ("metrics:\n  host: {hardware: true}\n", "metrics.host.hardware"),
         ("monitor: {status: true}\n", "monitor"),
     ] {
         let (error, message) = error_of(content, &[]);

@@ -67,7 +67,7 @@ pub struct MetricNotes {
     pub platform: Option<String>,
     /// How a program must be built to have the metric, when that is not as usual.
     pub build: Option<String>,
-    /// Values of attributes that only systems other than Linux, or allocators other than the system's, give.
+    /// Values of attributes that only systems other than Linux, some machines, or allocators other than the system's, give.
     #[serde(default)]
     pub elsewhere: BTreeMap<String, Vec<String>>,
 }

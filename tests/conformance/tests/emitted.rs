@@ -28,9 +28,21 @@ const ALL: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
 /// How long rare values may take to appear.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Whether the collecting crates emit it themselves; the export pipeline's own metrics need a pipeline that exports.
+/// Whether the collecting crates emit it themselves, here; the export pipeline's own metrics need a pipeline that
+/// exports, and those of the control group one that the kernel has figures of.
 fn is_collected(declaration: &Declaration, metric: &Metric) -> bool {
-    !metric.name.starts_with("otel.sdk.") && is_built(declaration, metric)
+    let is_without_figures = metric.name.starts_with("linux.cgroup.cpu.") && !has_cgroup_figures();
+    !metric.name.starts_with("otel.sdk.") && is_built(declaration, metric) && !is_without_figures
+}
+
+#[cfg(target_os = "linux")]
+fn has_cgroup_figures() -> bool {
+    otel_vitals_core::cgroup::Cgroup::own().cpu_stat().is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_cgroup_figures() -> bool {
+    false
 }
 
 /// Whether this program is built to have it.

@@ -30,12 +30,21 @@ pub fn descriptors(pid: u32) -> u64 {
 /// CPU time of all threads that are alive (the scheduler's own account, `task/*/schedstat`, in nanoseconds).
 #[must_use]
 pub fn cpu_time(pid: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
-    let on_cpu = |task: fs::DirEntry| -> Option<u64> {
-        // A thread may end between the listing and the reading.
-        fs::read_to_string(task.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
-    };
-    Duration::from_nanos(tasks.filter_map(|task| on_cpu(task.ok()?)).sum())
+    schedstat(pid, 0)
+}
+
+/// How long all threads that are alive have waited for a core (`task/*/schedstat`).
+#[must_use]
+pub fn waited(pid: u32) -> Duration {
+    schedstat(pid, 1)
+}
+
+/// How long some tasks of the machine have waited for `resource`. None where the kernel does not count that.
+#[must_use]
+pub fn pressure(resource: &str) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/pressure/{resource}")).ok()?;
+    let (_, total) = text.lines().next()?.split_once("total=")?;
+    total.parse().ok().map(Duration::from_micros)
 }
 
 /// Whether every thread is stopped by a signal.
@@ -46,6 +55,17 @@ pub fn is_stopped(pid: u32) -> bool {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
         status.lines().any(|line| line.starts_with("State:\tT"))
     })
+}
+
+/// Nanoseconds in a field of `schedstat`, of all threads that are alive.
+fn schedstat(pid: u32, field: usize) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+    let time = |task: fs::DirEntry| -> Option<u64> {
+        // A thread may end between the listing and the reading.
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().nth(field)?.parse().ok()
+    };
+    Duration::from_nanos(tasks.filter_map(|task| time(task.ok()?)).sum())
 }
 
 fn kibibytes(pid: u32, key: &str) -> u64 {

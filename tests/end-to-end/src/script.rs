@@ -11,6 +11,7 @@
 //! | `burn N` | uses N milliseconds of CPU time | |
 //! | `open N` | opens N descriptors and keeps them | |
 //! | `spawn N` | starts N threads that live as long as the process | |
+//! | `contend N` | has N threads use 50 milliseconds of CPU time each at the same time, and keeps them | |
 //! | `hang` | makes an instrument whose callback never returns | |
 //! | `write N` | writes N MiB to a file in the current folder and waits until they are on the disk | |
 //!
@@ -88,6 +89,7 @@ impl Obedient {
                 self.files.extend(files);
             }
             "spawn" => (0..number).for_each(|_| drop(thread::spawn(thread::park))),
+            "contend" => contend(number),
             "hang" => {
                 let meter = self.vitals().meter_provider().meter("subject");
                 let forever = |_: &dyn AsyncInstrument<u64>| loop {
@@ -108,6 +110,22 @@ impl Obedient {
     fn vitals(&self) -> &Vitals {
         self.vitals.as_ref().expect("the handle was not dropped")
     }
+}
+
+/// The threads stay, so that the kernel goes on telling what they have waited.
+fn contend(threads: u64) {
+    let (done, finished) = std::sync::mpsc::channel();
+    for _ in 0..threads {
+        let done = done.clone();
+        thread::spawn(move || {
+            burn(Duration::from_millis(50));
+            done.send(()).expect("the command waits");
+            loop {
+                thread::park();
+            }
+        });
+    }
+    finished.iter().take(usize::try_from(threads).expect("not that many")).for_each(drop);
 }
 
 /// Computes until this thread has had so much of the CPU, by the scheduler's own account.

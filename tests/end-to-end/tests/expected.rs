@@ -50,6 +50,15 @@ pub(crate) fn expected() -> Vec<Expected> {
     if Path::new("/proc/self/net/sockstat").exists() {
         expected.extend(rows("otel-vitals-host", SOCKETS));
     }
+    if Path::new("/proc/pressure/cpu").exists() {
+        expected.extend(rows("otel-vitals-host", PRESSURE));
+    }
+    if has_throttling() {
+        expected.extend(rows("otel-vitals-host", CGROUP));
+    }
+    if Path::new("/proc/self/schedstat").exists() {
+        expected.extend(rows("otel-vitals-runtime", SCHEDULER));
+    }
     if has_swap() {
         expected.extend(rows("otel-vitals-host", SWAP));
     }
@@ -68,7 +77,7 @@ pub(crate) fn expected_in_runtime() -> Vec<Expected> {
 
 /// What may arrive besides.
 pub(crate) fn optional() -> Vec<Expected> {
-    let host = [DISK, FILESYSTEM, NETWORK, SWAP, TOPOLOGY];
+    let host = [CGROUP, DISK, FILESYSTEM, NETWORK, PRESSURE, SWAP, TOPOLOGY];
     let host = host.iter().flat_map(|table| rows("otel-vitals-host", table));
     host.chain(rows("otel-vitals-runtime", PAUSED)).collect()
 }
@@ -247,6 +256,23 @@ const SOCKETS: &[Row] = &[(
     whole,
 )];
 
+const PRESSURE: &[Row] = &[(
+    "linux.pressure.stall.time",
+    "counter double",
+    "s",
+    &["linux.pressure.kind", "linux.pressure.resource", "linux.pressure.scope"],
+    |value| (0.0..=uptime()).contains(&value),
+)];
+
+const CGROUP: &[Row] = &[
+    ("linux.cgroup.cpu.periods", "counter int", "{period}", &[], whole),
+    ("linux.cgroup.cpu.throttled.periods", "counter int", "{period}", &[], whole),
+    ("linux.cgroup.cpu.throttled.time", "counter double", "s", &[], |value| value >= 0.0),
+];
+
+const SCHEDULER: &[Row] =
+    &[("linux.scheduler.wait.time", "counter double", "s", &[], |value| (0.0..600.0).contains(&value))];
+
 const SWAP: &[Row] = &[
     ("system.paging.usage", "updowncounter int", "By", &["system.device", "system.paging.state"], whole),
     ("system.paging.utilization", "gauge double", "1", &["system.device", "system.paging.state"], share),
@@ -319,6 +345,18 @@ fn has_filesystem() -> bool {
 fn has_network() -> bool {
     let interfaces = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     interfaces.map(|interface| interface.file_name()).any(|name| name != "lo")
+}
+
+/// How long the machine has been up, seconds.
+fn uptime() -> f64 {
+    let text = fs::read_to_string("/proc/uptime").unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Where the subjects' control group is surely one with figures: the CPU controller of version 1 in its usual place.
+fn has_throttling() -> bool {
+    let stat = fs::read_to_string("/sys/fs/cgroup/cpu/cpu.stat");
+    stat.is_ok_and(|text| text.contains("nr_throttled"))
 }
 
 fn has_swap() -> bool {

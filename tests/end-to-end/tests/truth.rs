@@ -112,6 +112,42 @@ fn descriptors_and_threads() {
 }
 
 #[test]
+fn waits_for_a_core() {
+    let Some(mut watched) = Watched::start() else { return };
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let Some(before) = watched.export().sum("linux.scheduler.wait.time") else { return };
+    // Four threads a core each have a quarter of it; some wait all the time.
+    watched.subject.tell(&format!("contend {}", 4 * processors)).ok();
+    let export = watched.export();
+    let (shown, there) = (export.sum("linux.scheduler.wait.time").unwrap(), procfs::waited(watched.pid()));
+    assert!(
+        shown - before > 0.2,
+        "{} threads were in each other's way, {} s are shown",
+        4 * processors,
+        shown - before
+    );
+    // Nobody else of the process waits meanwhile, but for the export itself.
+    assert!((there.as_secs_f64() - shown).abs() < 0.1, "{shown} s are shown, {there:?} were waited");
+}
+
+#[test]
+fn pressure() {
+    let Some(mut watched) = Watched::start() else { return };
+    let total = || procfs::pressure("cpu").map(|time| time.as_secs_f64());
+    let Some(before) = total() else { return };
+    let export = watched.export();
+    let after = total().unwrap();
+    let stalled = export.metric("linux.pressure.stall.time").unwrap();
+    let of_host = stalled.points.iter().filter(|point| {
+        [("resource", "cpu"), ("kind", "some"), ("scope", "host")].iter().all(|(key, value)| {
+            point.attributes.get(&format!("linux.pressure.{key}")).is_some_and(|given| given == *value)
+        })
+    });
+    let shown: Vec<f64> = of_host.map(|point| point.value).collect();
+    assert!(matches!(shown[..], [one] if (before..=after).contains(&one)), "{before} {shown:?} {after}");
+}
+
+#[test]
 fn disk_and_faults() {
     let Some(mut watched) = Watched::start() else { return };
     let faults = watched.growth("process.paging.faults", "allocate 16");

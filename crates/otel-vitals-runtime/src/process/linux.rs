@@ -5,6 +5,7 @@ mod directory;
 mod disk;
 mod memory;
 mod proc_files;
+mod scheduler_wait;
 mod signals;
 mod stat;
 mod threads;
@@ -31,6 +32,9 @@ fn register_from(meter: &Meter, context: &SourceContext, options: &ProcessOption
     descriptors::register(meter, context, files);
     threads::register(meter, context, files);
     uptime::register(meter, context, files);
+    if options.scheduler_wait {
+        scheduler_wait::register(meter, context, files);
+    }
     if options.signals_pending {
         signals::register(meter, context, files);
     }

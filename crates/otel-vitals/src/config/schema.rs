@@ -176,6 +176,7 @@ static PROCESS: &[Key] = &[
     switch("memory_utilization", |config| &mut config.metrics.process.memory_utilization),
     switch("signals_pending", |config| &mut config.metrics.process.signals_pending),
     switch("disk_operations", |config| &mut config.metrics.process.disk_operations),
+    switch("scheduler_wait", |config| &mut config.metrics.process.scheduler_wait),
 ];
 
 static ALLOCATOR: &[Key] = &[
@@ -214,7 +215,8 @@ static HOST: &[Key] = &[
     group("load", &[switch(ENABLED, |config| &mut config.metrics.host.load.enabled)]),
     group("uptime", &[switch(ENABLED, |config| &mut config.metrics.host.uptime.enabled)]),
     group("processes", &[switch(ENABLED, |config| &mut config.metrics.host.processes.enabled)]),
-    later("pressure"),
+    group("cgroup", &[switch(ENABLED, |config| &mut config.metrics.host.cgroup.enabled)]),
+    group("pressure", PRESSURE),
     later("hardware"),
     later("container"),
 ];
@@ -275,6 +277,11 @@ static NETWORK: &[Key] = &[
             names("exclude", |config| &mut config.metrics.host.network.interfaces.exclude),
         ],
     ),
+];
+
+static PRESSURE: &[Key] = &[
+    switch(ENABLED, |config| &mut config.metrics.host.pressure.enabled),
+    switch("cgroup", |config| &mut config.metrics.host.pressure.cgroup),
 ];
 
 static OTLP: &[Key] = &[

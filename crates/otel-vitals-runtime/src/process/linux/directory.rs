@@ -1,18 +1,20 @@
 //! A folder of `/proc` kept open, whose size and links the kernel keeps up to date.
 
 use otel_vitals_core::{Malformed, ReadError};
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[allow(unsafe_code)]
 mod sys {
     //! The system calls behind this module, and nothing else.
 
+    use std::ffi::CStr;
     use std::fs::File;
     use std::io;
     use std::mem::MaybeUninit;
-    use std::os::fd::AsRawFd as _;
+    use std::os::fd::{AsRawFd as _, FromRawFd as _};
 
     use super::Status;
 
@@ -30,6 +32,18 @@ mod sys {
             reason = "the types are wider on some architectures than on others"
         )]
         Ok(Status { size: u64::try_from(status.st_size).unwrap_or(0), links: u64::from(status.st_nlink) })
+    }
+
+    /// The file `name` below `directory`, to be read.
+    pub(super) fn open(directory: &File, name: &CStr) -> io::Result<File> {
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+        // SAFETY: the descriptor is open for as long as the borrow of `directory`, and `name` ends with a NUL.
+        let descriptor = unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) };
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+        Ok(unsafe { File::from_raw_fd(descriptor) })
     }
 
     /// Entries of the folder from where it stands, as `struct linux_dirent64`; 0 bytes at the end.
@@ -73,6 +87,10 @@ impl ProcDirectory {
         ProcDirectory { path, directory: None }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What `fstat(2)` says of the folder now. (The standard library asks for more, by `statx(2)`, and pays a
     /// sixth more.)
     pub(super) fn status(&mut self) -> Result<Status, ReadError> {
@@ -81,19 +99,33 @@ impl ProcDirectory {
 
     /// How many entries the folder has, by listing it; allocates nothing.
     pub(super) fn entries(&mut self) -> Result<u64, ReadError> {
+        let mut entries = 0;
+        self.list(|_| entries += 1)?;
+        Ok(entries)
+    }
+
+    /// Shows `each` the name of every entry; allocates nothing.
+    pub(super) fn list(&mut self, mut each: impl FnMut(&[u8])) -> Result<(), ReadError> {
         self.look(|mut directory| {
             directory.seek(SeekFrom::Start(0))?;
             let mut buffer = Entries([0; 4096]);
-            let mut entries = 0;
             loop {
                 let length = sys::entries(directory, &mut buffer.0)?;
                 let listed = buffer.0.get(..length).unwrap_or_default();
                 if listed.is_empty() {
-                    return Ok(entries);
+                    return Ok(());
                 }
-                entries += count(listed).map_err(|malformed| io::Error::other(malformed.to_string()))?;
+                names(listed, &mut each).map_err(|malformed| io::Error::other(malformed.to_string()))?;
             }
         })
+    }
+
+    /// The file `name` below the folder.
+    ///
+    /// Its error is the caller's affair: the folder stays open, and the path is not copied.
+    pub(super) fn open(&self, name: &CStr) -> io::Result<File> {
+        let directory = self.directory.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        sys::open(directory, name)
     }
 
     fn look<T>(&mut self, look: impl FnOnce(&File) -> io::Result<T>) -> Result<T, ReadError> {
@@ -108,11 +140,10 @@ impl ProcDirectory {
     }
 }
 
-/// How many of the `struct linux_dirent64` in `listed` are neither the folder itself nor its parent.
-fn count(listed: &[u8]) -> Result<u64, Malformed> {
+/// Shows `each` the names of the `struct linux_dirent64` in `listed` that are neither the folder itself nor its parent.
+fn names(listed: &[u8], each: &mut impl FnMut(&[u8])) -> Result<(), Malformed> {
     const LENGTH_AT: usize = 16;
     const NAME_AT: usize = 19;
-    let mut entries = 0;
     let mut rest = listed;
     while !rest.is_empty() {
         let length = match rest.get(LENGTH_AT..) {
@@ -124,12 +155,13 @@ fn count(listed: &[u8]) -> Result<u64, Malformed> {
         else {
             return Err(Malformed::new("an entry of a folder", rest));
         };
-        if !matches!(name, [b'.', 0, ..] | [b'.', b'.', 0, ..]) {
-            entries += 1;
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        if !matches!(name, b"." | b"..") {
+            each(name);
         }
         rest = after;
     }
-    Ok(entries)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -137,6 +169,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::os::unix::fs::MetadataExt as _;
+
+    fn named(listed: &[u8]) -> Result<Vec<String>, Malformed> {
+        let mut found = Vec::new();
+        names(listed, &mut |name| found.push(String::from_utf8_lossy(name).into_owned()))?;
+        Ok(found)
+    }
 
     fn entry(name: &str) -> Vec<u8> {
         let length = (19 + name.len() + 1).next_multiple_of(8);
@@ -147,17 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_is_neither_the_folder_nor_its_parent() {
+    fn names_what_is_neither_the_folder_nor_its_parent() {
         let listed = [".", "..", "0", "...", ".hidden", "17"].map(entry).concat();
-        assert_eq!(count(&listed), Ok(4));
-        assert_eq!(count(b""), Ok(0));
+        assert_eq!(named(&listed).unwrap(), ["0", "...", ".hidden", "17"]);
+        assert_eq!(named(b"").unwrap(), [""; 0]);
     }
 
     #[test]
     fn refuses_what_is_cut_or_never_ends() {
         let listed = [entry("0"), entry("1")].concat();
-        assert!(count(&listed[..listed.len() - 8]).is_err());
-        assert!(count(&[0; 64]).is_err(), "an entry of length 0");
+        assert!(named(&listed[..listed.len() - 8]).is_err());
+        assert!(named(&[0; 64]).is_err(), "an entry of length 0");
     }
 
     #[test]
@@ -190,7 +228,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_and_always_ends(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
-            let _ = count(&bytes);
+            let _ = named(&bytes);
         }
     }
 }
