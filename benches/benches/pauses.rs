@@ -2,7 +2,12 @@
 //! tells, and what its stamps add to the latency of a busy runtime.
 //!
 //! `cargo bench -p benches --bench pauses -- --seconds 30` measures longer than the default, `--quick` shorter.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench prints what it measured"
+)]
 
 use benches::allocator::arguments::number;
 use benches::pipeline::Direct;
@@ -24,6 +29,8 @@ const RUNTIMES: [usize; 3] = [0, 1, 32];
 const TICKER: &str = "otel-vitals-tic";
 /// That of the threads that drive runtimes.
 const DRIVER: &str = "driver";
+/// That of a thread that wakes as often and does nothing.
+const IDLER: &str = "idler";
 /// What the thread may take of a core, in percent.
 const GOAL: f64 = 0.1;
 
@@ -37,6 +44,7 @@ fn main() {
 fn cpu_time(time: Duration) {
     let mut table = Table::new([
         "runtimes",
+        "a thread that only wakes, µs a second",
         "ticker, µs a second",
         "% of a core",
         "wake-ups a second",
@@ -45,20 +53,29 @@ fn cpu_time(time: Duration) {
         "µs a stamp",
     ]);
     let mut goals = Vec::new();
+    thread::Builder::new()
+        .name(IDLER.to_owned())
+        .spawn(|| {
+            loop {
+                thread::park_timeout(PauseOptions::default().tick);
+            }
+        })
+        .unwrap();
     for runtimes in RUNTIMES {
         let (watch, driven) = (Watch::start(), drive(runtimes));
         watch.follow(&driven);
         thread::sleep(Duration::from_secs(1));
-        let before = [TICKER, DRIVER].map(Cpu::of);
+        let before = [TICKER, DRIVER, IDLER].map(Cpu::of);
         let started = Instant::now();
         thread::sleep(time);
-        let [ticker, driver] = [TICKER, DRIVER].map(Cpu::of);
+        let after = [TICKER, DRIVER, IDLER].map(Cpu::of);
         let seconds = started.elapsed().as_secs_f64();
-        let [ticker, driver] = [ticker.since(&before[0]), driver.since(&before[1])];
+        let [ticker, driver, idler] = std::array::from_fn(|at| after[at].since(&before[at]));
         let percent = ticker.ran / seconds * 1e2;
         let stamps = driver.turns / seconds;
         table.row([
             runtimes.to_string(),
+            format!("{:.0}", idler.ran / seconds * 1e6),
             format!("{:.0}", ticker.ran / seconds * 1e6),
             format!("{percent:.3}"),
             format!("{:.1}", ticker.turns / seconds),
