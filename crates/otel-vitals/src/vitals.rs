@@ -49,7 +49,7 @@ struct Inner {
     config: Config,
     provider: SdkMeterProvider,
     export: Export,
-    /// Those that are watched; none where nobody exports.
+    /// Those that are watched; none with `disabled` and without `metrics.tokio`.
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
@@ -175,8 +175,8 @@ impl Vitals {
     /// The runtime that vitals were started in is watched without this. A runtime that is dropped is not watched any more,
     /// and none is kept running by being watched.
     ///
-    /// Does nothing for a runtime that is watched already, after a shutdown, and where nothing is measured. It may be called
-    /// anywhere, inside and outside of any runtime.
+    /// Does nothing for a runtime that is watched already, after a shutdown, with `disabled` and with
+    /// `metrics.tokio: false`. It may be called anywhere, inside and outside of any runtime.
     ///
     /// ```
     /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();

@@ -75,14 +75,13 @@ fn after_the_shutdown_none_is_watched_and_none_comes() {
 }
 
 #[test]
-fn where_nothing_is_measured_none_is_watched() {
+fn where_runtimes_are_of_no_interest_none_is_watched() {
     let _alone = alone();
     let main = runtime();
     let changes: [fn(&mut Config); 2] =
         [|config| config.disabled = true, |config| config.metrics.tokio.enabled = false];
     for change in changes {
-        let builder = Vitals::builder().config(Config::default()).configure(change);
-        let builder = builder.watch_runtime("named", main.handle());
+        let builder = builder().configure(change).watch_runtime("named", main.handle());
         let vitals = main.block_on(async { builder.start().unwrap() });
         vitals.watch_runtime("other", main.handle());
         main.block_on(async { vitals.watch_worker("worker") });

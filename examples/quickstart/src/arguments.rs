@@ -11,9 +11,11 @@ use std::{env, io};
 const USAGE: &str = "\
 Shows what otel-vitals sends, as it arrives over OTLP.
 
-Usage: quickstart [--once] [--interval DURATION]
+Usage: quickstart [--once] [--stall] [--interval DURATION]
 
   --once               show one table as soon as there are rates, then exit
+  --stall              have a tokio runtime that is blocked for 250 ms every 3 s, by a busy loop and by a
+                       sleep in turns; with --once, show the first table that has such a pause
   --interval DURATION  pace of the exports, such as 200ms, 2s or 1m (1s when not given)
   --help               show this
 
@@ -27,6 +29,8 @@ this process takes them and shows a table.
 pub(crate) struct Arguments {
     /// One table or one export, then exit.
     pub(crate) once: bool,
+    /// A runtime that is blocked now and then.
+    pub(crate) stall: bool,
     /// Time between two exports.
     pub(crate) interval: Duration,
 }
@@ -66,10 +70,11 @@ enum Command {
 /// Reads the arguments, the name of the program not among them.
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut parsed = Arguments { once: false, interval: Duration::from_secs(1) };
+    let mut parsed = Arguments { once: false, stall: false, interval: Duration::from_secs(1) };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("once") => parsed.once = true,
+            Long("stall") => parsed.stall = true,
             Long("interval") => parsed.interval = parser.value()?.parse_with(interval)?,
             Short('h') | Long("help") => return Ok(Command::Help),
             _ => return Err(argument.unexpected()),
@@ -102,15 +107,16 @@ mod tests {
 
     #[test]
     fn nothing_is_a_live_table_every_second() {
-        let expected = Arguments { once: false, interval: Duration::from_secs(1) };
+        let expected = Arguments { once: false, stall: false, interval: Duration::from_secs(1) };
         assert_eq!(parsed(&[]), Ok(Command::Run(expected)));
     }
 
     #[test]
     fn every_option_is_understood() {
         for (text, milliseconds) in [("200ms", 200), ("2s", 2_000), ("1m", 60_000)] {
-            let expected = Arguments { once: true, interval: Duration::from_millis(milliseconds) };
-            assert_eq!(parsed(&["--interval", text, "--once"]), Ok(Command::Run(expected)));
+            let expected =
+                Arguments { once: true, stall: true, interval: Duration::from_millis(milliseconds) };
+            assert_eq!(parsed(&["--interval", text, "--stall", "--once"]), Ok(Command::Run(expected)));
         }
         assert_eq!(parsed(&["--once", "--help"]), Ok(Command::Help));
     }

@@ -4,8 +4,10 @@
 
 mod arguments;
 mod arrivals;
+mod pauses;
 mod receiver;
 mod show;
+mod stall;
 mod table;
 mod units;
 mod work;
@@ -39,8 +41,13 @@ fn quickstart(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // Instruments of one's own go the same way.
     work::start(vitals.meter_provider())?;
 
+    // A tokio runtime that vitals are not started in is watched when it is named.
+    if arguments.stall {
+        vitals.watch_runtime(stall::RUNTIME, &stall::start()?);
+    }
+
     if vitals.config().otlp.url() == receiver.endpoint() {
-        show::arrivals(&events, receiver.endpoint(), arguments)?;
+        show::arrivals(&events, &vitals, arguments)?;
     } else {
         show::outcomes(&events, &vitals, arguments)?;
     }

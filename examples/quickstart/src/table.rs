@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::arrivals::{Metric, Picture, Series};
+use crate::pauses::Told;
 use crate::receiver::OPT_INS;
 use crate::units;
 
@@ -23,18 +24,19 @@ struct Row {
 }
 
 /// The whole table as text.
-pub(crate) fn whole(picture: &Picture, endpoint: &str) -> String {
-    let mut text = head(picture, endpoint);
+pub(crate) fn whole(picture: &Picture, pauses: &Told, endpoint: &str) -> String {
+    let mut text = head(picture, endpoint) + &pauses.text();
     text.push_str(&body(picture, usize::MAX));
     text
 }
 
 /// As much of the table as there is room for: when it is too long, fewer series of each metric (their number is
 /// told), then the first lines only, which is told too. What is too wide is cut.
-pub(crate) fn fitted(picture: &Picture, endpoint: &str, room: Room) -> String {
+pub(crate) fn fitted(picture: &Picture, pauses: &Told, endpoint: &str, room: Room) -> String {
     // The last line of a terminal stays empty: it is where the cursor is.
     let lines = room.lines.saturating_sub(1);
-    let all = [usize::MAX, 8, 4, 3, 2, 1].map(|most| head(picture, endpoint) + &body(picture, most));
+    let head = head(picture, endpoint) + &pauses.text();
+    let all = [usize::MAX, 8, 4, 3, 2, 1].map(|most| head.clone() + &body(picture, most));
     let [.., shortest] = &all;
     let text = all.iter().find(|text| text.lines().count() <= lines).unwrap_or(shortest);
     let length = text.lines().count();
@@ -144,6 +146,8 @@ fn row(name: &str, unit: &str, series: &Series) -> Row {
 mod tests {
     use super::*;
     use crate::arrivals::Value;
+    use crate::pauses::Line;
+    use std::time::Duration;
 
     fn series(attributes: &str, value: f64, rate: Option<f64>) -> Series {
         Series { attributes: attributes.to_owned(), value: Value::Number(value), rate }
@@ -185,13 +189,37 @@ system                  unit    value  per second  attributes
 
     #[test]
     fn every_series_has_its_line() {
-        assert_eq!(whole(&picture(), "http://127.0.0.1:4317"), WHOLE);
+        assert_eq!(whole(&picture(), &Told::default(), "http://127.0.0.1:4317"), WHOLE);
+    }
+
+    #[test]
+    fn pauses_come_first() {
+        let line = Line {
+            ago: Some(Duration::from_secs(2)),
+            duration: Duration::from_millis(250),
+            of: "runtime stalling, worker 0".to_owned(),
+            cause: "blocked executor".to_owned(),
+        };
+        let pauses = Told { count: 1, total: line.duration, last: vec![line] };
+        let expected = "\
+checkout · pid 17 · linux
+OTLP/gRPC to http://127.0.0.1:4317 · export 3 · 2 metrics, …
+opt-in metrics that are on for this table: process.{cpu,mem…
+
+pauses: 1, 250.0 ms in all; the last of at least 10.0 ms:
+      2.00 s ago    250.0 ms  runtime stalling, worker 0  b…
+
+… and 5 more lines; --once shows all
+";
+        let room = Room { lines: 9, columns: 60 };
+        assert_eq!(fitted(&picture(), &pauses, "http://127.0.0.1:4317", room), expected);
+        assert!(whole(&picture(), &pauses, "http://127.0.0.1:4317").contains(&pauses.text()));
     }
 
     #[test]
     fn what_fits_is_whole() {
         let room = Room { lines: WHOLE.lines().count() + 1, columns: 200 };
-        assert_eq!(fitted(&picture(), "http://127.0.0.1:4317", room), WHOLE);
+        assert_eq!(fitted(&picture(), &Told::default(), "http://127.0.0.1:4317", room), WHOLE);
     }
 
     #[test]
@@ -209,7 +237,7 @@ system                  unit    value  per second  attributes
                                1.50 s      50.0 %  (+1 more) cpu.mode=system
 ";
         let room = Room { lines: WHOLE.lines().count(), columns: 80 };
-        assert_eq!(fitted(&picture(), "http://127.0.0.1:4317", room), expected);
+        assert_eq!(fitted(&picture(), &Told::default(), "http://127.0.0.1:4317", room), expected);
     }
 
     #[test]
@@ -224,7 +252,7 @@ process                 unit    value  per second  attribut…
   process.memory.usage  By    1.5 MiB
 … and 3 more lines; --once shows all
 ";
-        assert_eq!(fitted(&picture(), "http://127.0.0.1:4317", room), expected);
+        assert_eq!(fitted(&picture(), &Told::default(), "http://127.0.0.1:4317", room), expected);
     }
 
     #[test]
@@ -234,7 +262,7 @@ process                 unit    value  per second  attribut…
             let metric = Metric { unit: "1".to_owned(), series: vec![series("", 1.0, None)] };
             picture.metrics.insert(name.to_owned(), metric);
         }
-        let text = whole(&picture, "http://127.0.0.1:4317");
+        let text = whole(&picture, &Told::default(), "http://127.0.0.1:4317");
         let namespaces: Vec<&str> = text
             .lines()
             .filter(|line| line.ends_with("attributes"))
@@ -247,7 +275,8 @@ process                 unit    value  per second  attribut…
     fn never_more_than_there_is_room_for() {
         for lines in 1..20 {
             for columns in [1, 20, 80] {
-                let text = fitted(&picture(), "http://127.0.0.1:4317", Room { lines, columns });
+                let text =
+                    fitted(&picture(), &Told::default(), "http://127.0.0.1:4317", Room { lines, columns });
                 assert!(text.lines().count() < lines, "{lines} lines");
                 assert!(text.lines().all(|line| line.chars().count() <= columns), "{columns} columns");
             }

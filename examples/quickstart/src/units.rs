@@ -66,7 +66,7 @@ fn scaled(value: f64, step: f64, units: &[&str]) -> String {
 }
 
 /// Seconds: from `1.2 µs` over `3.45 s` to `2 d 3 h`.
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     const MINUTE: f64 = 60.0;
     const HOUR: f64 = 60.0 * MINUTE;
     const DAY: f64 = 24.0 * HOUR;

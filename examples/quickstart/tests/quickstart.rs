@@ -45,6 +45,23 @@ fn one_table_shows_what_arrived() {
 }
 
 #[test]
+fn a_stall_is_shown_with_its_cause() {
+    let output = quickstart(&["--once", "--stall", "--interval", "200ms"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}\n{table}", String::from_utf8_lossy(&output.stderr));
+
+    let pauses = |line: &&str| line.contains(" × ") && line.ends_with("rust.pause.scope=runtime");
+    let mut rows = table.lines().skip_while(|line| !line.contains("rust.pause.duration"));
+    let row = rows.find(pauses);
+    assert!(row.is_some_and(|row| row.contains("rust.pause.cause=") && row.contains(" ms")), "{table}");
+    assert!(table.contains("tokio.runtime.name=stalling"), "{table}");
+
+    let mut lines = table.lines().skip_while(|line| !line.starts_with("pauses: "));
+    let line = lines.find(|line| line.contains("  runtime stalling, worker 0  "));
+    assert!(line.is_some_and(|line| line.contains(" ago ")), "{table}");
+}
+
+#[test]
 fn help_is_not_an_error() {
     let output = quickstart(&["--help"]);
     assert!(output.status.success());

@@ -35,6 +35,7 @@ pub(crate) fn expected() -> Vec<Expected> {
     let mut expected = Vec::new();
     expected.extend(rows("otel-vitals-runtime", PROCESS));
     expected.extend(rows("otel-vitals-runtime", ALLOCATOR));
+    expected.extend(rows("otel-vitals-runtime", PAUSES));
     expected.extend(rows("otel-vitals-host", HOST));
     expected.extend(rows("otel-vitals", OURSELVES));
     if has_disk() {
@@ -76,10 +77,9 @@ pub(crate) fn expected_in_runtime() -> Vec<Expected> {
 
 /// What may arrive besides.
 pub(crate) fn optional() -> Vec<Expected> {
-    [CGROUP, DISK, FILESYSTEM, NETWORK, PRESSURE, SWAP, TOPOLOGY]
-        .iter()
-        .flat_map(|table| rows("otel-vitals-host", table))
-        .collect()
+    let host = [CGROUP, DISK, FILESYSTEM, NETWORK, PRESSURE, SWAP, TOPOLOGY];
+    let host = host.iter().flat_map(|table| rows("otel-vitals-host", table));
+    host.chain(rows("otel-vitals-runtime", PAUSED)).collect()
 }
 
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str], fn(f64) -> bool);
@@ -130,6 +130,23 @@ const ALLOCATOR: &[Row] = &[
         &["rust.allocator.memory.state", "rust.allocator.name"],
         |value| (1e4..1e9).contains(&value),
     ),
+];
+
+const PAUSES: &[Row] = &[
+    (
+        "rust.pause.ongoing.duration",
+        "gauge double",
+        "s",
+        &["rust.pause.scope", "tokio.runtime.name?"],
+        seconds,
+    ),
+    ("rust.wakeup.delay", "histogram double", "s", &[], seconds),
+];
+
+/// What there is only after something has stood still, or of a runtime.
+const PAUSED: &[Row] = &[
+    ("rust.pause.duration", "histogram double", "s", &["rust.pause.cause", "rust.pause.scope"], seconds),
+    ("tokio.schedule.delay", "histogram double", "s", &["tokio.runtime.name"], seconds),
 ];
 
 const TOKIO: &[Row] = &[

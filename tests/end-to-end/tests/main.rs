@@ -16,6 +16,7 @@ mod expected;
 mod init;
 mod misbehaving;
 mod outage;
+mod pauses;
 mod programs;
 mod prometheus;
 mod providers;

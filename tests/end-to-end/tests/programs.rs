@@ -8,6 +8,7 @@ pub(crate) const CURRENT_THREAD: &str = env!("CARGO_BIN_EXE_current_thread");
 pub(crate) const ACTIX: &str = env!("CARGO_BIN_EXE_actix");
 pub(crate) const ACTIX_AGAIN: &str = env!("CARGO_BIN_EXE_actix_again");
 pub(crate) const OWN_PROVIDER: &str = env!("CARGO_BIN_EXE_own_provider");
+pub(crate) const STALLING: &str = env!("CARGO_BIN_EXE_stalling");
 
 /// Every kind of `main`.
 pub(crate) const MAINS: [&str; 4] = [PLAIN, MULTI_THREAD, CURRENT_THREAD, ACTIX];

@@ -38,7 +38,7 @@ fn the_collector_shows_ours_to_prometheus() {
 }
 
 /// The value of the first series of `name` whose labels contain `label`.
-fn value(page: &str, name: &str, label: &str) -> Option<f64> {
+pub(crate) fn value(page: &str, name: &str, label: &str) -> Option<f64> {
     let series = page.lines().find(|line| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
     });

@@ -17,7 +17,7 @@ const WORDS: usize = LONGEST_NAME / size_of::<u64>();
 
 /// How often a reader tries. The writer is there for some nanoseconds, some times a second: only what never ends, as in a child
 /// that was forked in the midst of it, takes that many.
-const TRIES: usize = 10_000;
+const TRIES: usize = 1_000;
 
 /// One pause, as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +125,13 @@ impl Ring {
     /// What `read` reads, unless it was written meanwhile.
     fn consistently<T>(&self, read: impl FnOnce() -> T) -> Option<T> {
         let before = self.version.load(Ordering::Acquire);
+        if !before.is_multiple_of(2) {
+            return None;
+        }
         let value = read();
         // What was read is read before the version is again.
         fence(Ordering::Acquire);
-        (before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before).then_some(value)
+        (self.version.load(Ordering::Relaxed) == before).then_some(value)
     }
 
     fn slot(&self, number: u64) -> Option<&Slot> {
@@ -219,23 +222,22 @@ mod tests {
 
     /// A pause in which every field tells the number.
     fn numbered(number: u64) -> Entry {
-        let mut entry = Entry::new(
-            Scope::ALL[number as usize % Scope::ALL.len()],
-            Cause::ALL[number as usize % Cause::ALL.len()],
-            number,
-            0,
-        );
-        entry.ended = number * 3;
-        entry.name = Name::new(&format!("runtime-{number:040}"));
-        entry.worker = number.is_multiple_of(2).then_some(number as u32 % 1_000);
-        entry
+        Entry {
+            duration: number,
+            ended: number * 3,
+            scope: Scope::ALL[number as usize % Scope::ALL.len()],
+            cause: Cause::ALL[number as usize % Cause::ALL.len()],
+            name: Name::new(&format!("runtime-{number:040}")),
+            worker: number.is_multiple_of(2).then_some(number as u32 % 1_000),
+        }
     }
 
     #[test]
     fn keeps_the_last_and_counts_all() {
         let (ring, mut writer) = Ring::new();
         assert_eq!(ring.snapshot(), Snapshot::default());
-        for number in 0..600 {
+        let pauses = if cfg!(miri) { 3 } else { 600 };
+        for number in 0..pauses {
             writer.push(&numbered(number));
             let snapshot = ring.snapshot();
             assert_eq!(snapshot.count, number + 1);
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn readers_see_whole_pauses_while_they_are_written() {
-        let pauses = if cfg!(miri) { 50 } else { 200_000 };
+        let pauses = if cfg!(miri) { 12 } else { 200_000 };
         let (ring, mut writer) = Ring::new();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
