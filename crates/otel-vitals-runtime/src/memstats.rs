@@ -12,7 +12,7 @@ use sources::Sources;
 /// program too.
 ///
 /// What Rust has no counterpart of is zero, because Go's consumers know no absent fields: see each field. Without an
-/// [`otel_vitals_alloc::Counting`] as the program's global allocator, all of it is zero.
+/// [`otel_vitals_alloc::Counting`] as the program's global allocator, all of it but the pauses is zero.
 ///
 /// ```
 /// use otel_vitals_runtime::MemStats;
@@ -78,13 +78,14 @@ pub struct MemStats {
     pub next_gc: u64,
     /// Zero: there is no garbage collector.
     pub last_gc: u64,
-    /// Nanoseconds in pauses since the start; zero while nothing watches for pauses.
+    /// Nanoseconds in pauses of the process and of its runtimes since the start. This and the other three fields of pauses
+    /// are zero until [`Pauses::fill`](crate::Pauses::fill) puts in what a [`PauseMonitor`](crate::PauseMonitor) has seen.
     pub pause_total_ns: u64,
     /// The last pauses in nanoseconds, as a ring: the newest is at `(num_gc + 255) % 256`.
     pub pause_ns: [u64; 256],
     /// When they ended, in nanoseconds since 1970, as the same ring.
     pub pause_end: [u64; 256],
-    /// Pauses since the start; zero while nothing watches for pauses.
+    /// Pauses since the start. They are no garbage collections, of which there are none.
     pub num_gc: u32,
     /// Zero: nobody can ask for a garbage collection.
     pub num_forced_gc: u32,

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 use otel_vitals_alloc::Counting;
-use otel_vitals_runtime::MemStats;
+use otel_vitals_core::SourceContext;
+use otel_vitals_runtime::{MemStats, PauseMonitor, PauseOptions, Pauses, Runtimes};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::system();
@@ -105,6 +107,54 @@ fn go_writes_fractions_as_we_do() {
         let json = stats.to_json();
         assert_eq!(run(go, &[], &json), json);
     }
+}
+
+#[test]
+fn go_finds_the_pauses_where_it_has_its_own() {
+    let Some(go) = go() else { return };
+    // Late each time, by any measure: more pauses than are kept.
+    let mut options = PauseOptions::default();
+    (options.tick, options.threshold) = (Duration::from_micros(100), Duration::from_nanos(1));
+    options.warnings.enabled = false;
+    let meter = opentelemetry::global::meter_provider().meter_with_scope(otel_vitals_runtime::scope());
+    let context = SourceContext::new(&meter, Duration::from_millis(100));
+    let monitor = PauseMonitor::start(&meter, &context, &Runtimes::default(), &options).unwrap().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for least in [1, 300] {
+        while monitor.pauses().count() < least {
+            assert!(Instant::now() < deadline, "{} pauses", monitor.pauses().count());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_go_finds(go, &monitor.pauses());
+    }
+}
+
+/// What `pauses` has is what Go finds in a snapshot that they are filled into, newest first.
+fn assert_go_finds(go: &Path, pauses: &Pauses) {
+    let (stats, last) = std::iter::repeat_with(|| {
+        let (mut stats, last) = (MemStats::read(), pauses.last());
+        pauses.fill(&mut stats);
+        (stats, last, pauses.count())
+    })
+    .take(100_000)
+    // None came meanwhile.
+    .find_map(|(stats, last, count)| {
+        let newest = stats.pause_end.iter().max().copied();
+        let is_newest = last.last().map(|pause| since_1970(pause.ended_at)) == newest;
+        (is_newest && u64::from(stats.num_gc) == count).then_some((stats, last))
+    })
+    .unwrap();
+    let found = run(go, &["pauses"], &stats.to_json());
+    let told = last.iter().rev().map(|pause| (pause.duration.as_nanos(), since_1970(pause.ended_at)));
+    let told: Vec<String> = told.map(|(duration, ended)| format!("{duration} {ended}")).collect();
+    assert_eq!(found.lines().collect::<Vec<_>>(), told);
+    assert_eq!(told.len(), (stats.num_gc as usize).min(256));
+    let kept: u128 = last.iter().map(|pause| pause.duration.as_nanos()).sum();
+    assert!(u128::from(stats.pause_total_ns) >= kept);
+}
+
+fn since_1970(moment: SystemTime) -> u64 {
+    moment.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64
 }
 
 /// The program beside this file, built once; none where Go is not installed.

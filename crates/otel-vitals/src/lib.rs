@@ -96,6 +96,11 @@ pub(crate) fn scope() -> InstrumentationScope {
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// And so does that of the reference of pauses.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pauses.md")]
+struct PausesReference;
+
 /// And so does that of the reference of `MemStats`.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/memstats.md")]

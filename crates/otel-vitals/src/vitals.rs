@@ -140,7 +140,7 @@ impl Vitals {
     }
 
     /// What Go's `runtime.ReadMemStats` tells, of this program: a snapshot of what is counted now, whatever is configured,
-    /// and of what the allocator was last asked to tell by a collection. All zero unless an
+    /// and of what the allocator was last asked to tell by a collection; with the last pauses. All but those zero unless an
     /// [`alloc::Counting`](crate::alloc::Counting) is the program's global allocator.
     ///
     /// ```no_run

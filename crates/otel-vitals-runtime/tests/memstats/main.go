@@ -2,6 +2,8 @@
 //
 //	go run main.go           decodes one from standard input, strictly, and writes it again
 //	go run main.go numbered  writes one whose values are 1, 2, 3 and so on in the order of its fields
+//	go run main.go pauses    decodes one and writes its last pauses, newest first, as runtime/debug.ReadGCStats does:
+//	                         nanoseconds and end of each
 package main
 
 import (
@@ -22,7 +24,9 @@ func main() {
 	} else {
 		err = decode(&stats)
 	}
-	if err == nil {
+	if err == nil && len(os.Args) > 1 && os.Args[1] == "pauses" {
+		pauses(&stats)
+	} else if err == nil {
 		err = encode(&stats)
 	}
 	if err != nil {
@@ -50,6 +54,15 @@ func encode(stats *runtime.MemStats) error {
 	}
 	_, err = os.Stdout.Write(text)
 	return err
+}
+
+// pauses follows what runtime.MemStats says of its rings: the newest is at (NumGC+255)%256.
+func pauses(stats *runtime.MemStats) {
+	kept := min(stats.NumGC, uint32(len(stats.PauseNs)))
+	for back := range kept {
+		at := (stats.NumGC - back + 255) % 256
+		fmt.Println(stats.PauseNs[at], stats.PauseEnd[at])
+	}
 }
 
 // number sets every value to the next number: a fraction to so many 1024ths, a truth to true.
