@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use total::Total;
 
-/// Looking for the files costs some hundred microseconds and allocates, so it is not done at every collection.
+/// Looking for the files costs about a hundred microseconds and allocates, so it is not done at every collection.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
 /// What the files of the group say.

@@ -16,90 +16,14 @@ use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use test_harness::InMemory;
+use test_harness::cgroup::Group;
 
 const IS_CHILD: &str = "OTEL_VITALS_TEST_IS_CHILD";
-const DEADLINE: Duration = Duration::from_secs(30);
 /// What arithmetic in floating point may lose, seconds.
 const EPSILON: f64 = 1e-6;
-
-/// A control group that is there as long as this is.
-struct Group(PathBuf);
-
-impl Group {
-    /// A group with a quota of a fifth of a processor, where there is a CPU controller that may be used.
-    fn with_quota(name: &str) -> Option<Self> {
-        const QUOTA: &str = "20000";
-        let version_1 = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"].iter();
-        let mut made = version_1.filter_map(|parent| {
-            let group = Group::make(Path::new(parent), name)?;
-            group.write("cpu.cfs_period_us", "100000").ok()?;
-            group.write("cpu.cfs_quota_us", QUOTA).ok()?;
-            Some(group)
-        });
-        made.next().or_else(|| {
-            let group = Group::make(Path::new("/sys/fs/cgroup"), name)?;
-            group.write("cpu.max", &format!("{QUOTA} 100000")).ok()?;
-            Some(group)
-        })
-    }
-
-    /// A group of version 2 with pressure.
-    fn with_pressure(name: &str) -> Option<Self> {
-        let parents = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].iter();
-        let groups = parents.filter_map(|parent| Group::make(Path::new(parent), name));
-        let mut with_pressure = groups.filter(|group| fs::read(group.0.join("cpu.pressure")).is_ok());
-        with_pressure.next()
-    }
-
-    fn make(parent: &Path, name: &str) -> Option<Self> {
-        let folder = parent.join(format!("otel-vitals-test-{}-{name}", std::process::id()));
-        // Beside control groups there are ordinary folders, of tmpfs.
-        fs::metadata(parent.join("cgroup.procs")).ok()?;
-        fs::create_dir(&folder).ok()?;
-        Some(Group(folder))
-    }
-
-    fn write(&self, file: &str, text: &str) -> std::io::Result<()> {
-        // Nothing is to be created: what is not there is not of this controller.
-        fs::OpenOptions::new().write(true).open(self.0.join(file))?.write_all(text.as_bytes())
-    }
-
-    /// The number behind `key` in `cpu.stat`.
-    fn stat(&self, key: &str) -> Option<f64> {
-        let text = fs::read_to_string(self.0.join("cpu.stat")).unwrap();
-        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok())
-    }
-
-    /// Periods, throttled periods, and seconds throttled, as the kernel says.
-    fn throttling(&self) -> [f64; 3] {
-        let seconds = match self.stat("throttled_time") {
-            Some(nanoseconds) => nanoseconds / 1e9,
-            None => self.stat("throttled_usec").unwrap() / 1e6,
-        };
-        [self.stat("nr_periods").unwrap(), self.stat("nr_throttled").unwrap(), seconds]
-    }
-
-    /// Seconds in which some of the group waited for a processor.
-    fn pressure(&self) -> f64 {
-        let text = fs::read_to_string(self.0.join("cpu.pressure")).unwrap();
-        let (_, total) = text.lines().next().unwrap().split_once("total=").unwrap();
-        total.parse::<f64>().unwrap() / 1e6
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // A group can be removed once the last of its processes is gone for good.
-        let started = Instant::now();
-        while fs::remove_dir(&self.0).is_err() && started.elapsed() < DEADLINE {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
 
 /// This program again, as a process that does what it is told.
 struct Subject {
@@ -117,7 +41,7 @@ impl Subject {
     }
 
     fn move_to(&self, group: &Group) {
-        group.write("cgroup.procs", &self.child.id().to_string()).unwrap();
+        group.take(self.child.id());
     }
 
     /// What the child answers.

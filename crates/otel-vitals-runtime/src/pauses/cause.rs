@@ -31,13 +31,13 @@ pub(super) struct Evidence {
 pub(super) fn decide(scope: Scope, stall: Duration, evidence: &Evidence) -> Cause {
     let covers = |time: Option<Duration>| time.is_some_and(|time| time >= stall / 2 && !time.is_zero());
     let faults = evidence.faults.map(|faults| FAULT.saturating_mul(faults.try_into().unwrap_or(u32::MAX)));
-    // A thread that ran for most of it waited for nothing.
+    // A thread that ran for most of it waited for no disk. For memory it may have: the kernel frees some on that thread.
     let ran = covers(evidence.ran);
     match scope {
         _ if covers(evidence.throttled) => Cause::Throttled,
         _ if covers(evidence.waited) => Cause::CpuWait,
         _ if covers(faults) && !ran => Cause::MajorFault,
-        _ if covers(evidence.memory) && !ran => Cause::MemoryPressure,
+        _ if covers(evidence.memory) => Cause::MemoryPressure,
         _ if covers(evidence.io) && !ran => Cause::IoPressure,
         Scope::Runtime => Cause::BlockedExecutor,
         Scope::Process => Cause::Unknown,
@@ -87,10 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ran_waited_for_nothing() {
-        let evidence = Evidence { throttled: None, waited: None, ran: HALF, ..ALL };
+    fn a_thread_that_ran_waited_for_no_disk() {
+        let evidence = Evidence { throttled: None, waited: None, memory: None, ran: HALF, ..ALL };
         assert_eq!(decide(Scope::Runtime, STALL, &evidence), Cause::BlockedExecutor);
-        let evidence = Evidence { throttled: HALF, ran: HALF, ..ALL };
+        let evidence = Evidence { memory: HALF, ..evidence };
+        assert_eq!(decide(Scope::Runtime, STALL, &evidence), Cause::MemoryPressure);
+        let evidence = Evidence { throttled: HALF, ..evidence };
         assert_eq!(decide(Scope::Runtime, STALL, &evidence), Cause::Throttled);
     }
 

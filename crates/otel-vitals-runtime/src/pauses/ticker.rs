@@ -106,8 +106,7 @@ impl Ticker {
             let sample = counters.read(now);
             // Whoever returns a late stamp wakes us before it is time.
             let late = now.checked_sub(wake);
-            let platform =
-                late.and_then(|late| self.woken(late, now, &last, &sample)).map(|late| (now - late, now));
+            let platform = late.and_then(|late| self.woken(late, now, &last, &sample));
             let settings = self.settings;
             let look = Look { settings: &settings, now, previous: last.at, platform, sample: &sample };
             self.look(&look);
@@ -131,8 +130,9 @@ impl Ticker {
         }
     }
 
-    /// Woke up so `late`, and returns it if that is a pause of the process.
-    fn woken(&mut self, late: u64, now: u64, last: &Last, sample: &Sample) -> Option<u64> {
+    /// Woke up so `late`. If that is a pause of the process, returns from when to when it may have been: one that is about as
+    /// long as the sleep before may have begun in that.
+    fn woken(&mut self, late: u64, now: u64, last: &Last, sample: &Sample) -> Option<(u64, u64)> {
         self.output.instruments.wakeup(late, self.settings.tick);
         if late < self.settings.threshold {
             return None;
@@ -140,7 +140,7 @@ impl Ticker {
         let evidence = sample.since(&last.sample);
         let cause = cause::decide(PauseScope::Process, Duration::from_nanos(late), &evidence);
         self.output.pause(&Entry::new(PauseScope::Process, cause, late, now), now);
-        Some(late)
+        Some((if late >= self.settings.tick / 2 { last.at } else { now - late }, now))
     }
 
     fn look(&mut self, look: &Look<'_>) {
@@ -212,7 +212,8 @@ impl Ticker {
 
 impl Output {
     fn stall(&mut self, runtime: &str, stall: &Stall, now: u64) {
-        let cause = cause::decide(PauseScope::Runtime, stall.window, &stall.evidence);
+        let known = stall.window.min(Duration::from_nanos(stall.duration));
+        let cause = cause::decide(PauseScope::Runtime, known, &stall.evidence);
         let entry = Entry {
             name: Name::new(runtime),
             worker: stall.worker,

@@ -84,8 +84,6 @@ struct Settling {
     progress: Progress,
     /// Nanoseconds that it may have been at most.
     most: u64,
-    /// Of which the whole process stood still.
-    platform: u64,
     /// Until when to wait for the worker.
     until: u64,
 }
@@ -172,9 +170,9 @@ impl Tracker {
             }
         }
         let Some(sent) = self.sent.as_ref().filter(|_| !is_stuck) else { return };
-        let since = sent.at.saturating_add(sent.platform);
-        if look.now.saturating_sub(since) >= look.settings.runtime_threshold {
-            each((self.workers.len() == 1).then_some(0), since);
+        let waited = look.now.saturating_sub(sent.at).saturating_sub(sent.platform);
+        if waited >= look.settings.runtime_threshold {
+            each((self.workers.len() == 1).then_some(0), sent.at);
         }
     }
 
@@ -185,7 +183,8 @@ impl Tracker {
             let overlap = to.min(returned.ran).saturating_sub(from.max(returned.sent));
             sent.platform += overlap;
         }
-        if delay.saturating_sub(sent.platform) >= look.settings.runtime_threshold {
+        // One for most of which the whole process stood still is told as such, and not as the runtime's.
+        if delay >= look.settings.runtime_threshold && sent.platform < delay / 2 {
             self.late(returned, &sent, look, over);
         }
         if let Some(worker) = returned.worker.and_then(|worker| self.workers.get_mut(worker)) {
@@ -207,13 +206,12 @@ impl Tracker {
             end: returned.ran,
             worker: is_alone.then_some(0),
             window: Duration::from_nanos(look.now.saturating_sub(sent.at)),
-            evidence: self.evidence(returned, sent, look),
+            evidence: self.evidence(sent, look),
         };
         let settling = Settling {
             stall,
             progress: sent.progress,
             most: if is_alone { delay.saturating_add(sent.earlier) } else { delay },
-            platform: sent.platform,
             until: look.now.saturating_add(SETTLED),
         };
         self.settling = Some(settling);
@@ -222,23 +220,23 @@ impl Tracker {
         }
     }
 
-    fn evidence(&mut self, returned: &Returned, sent: &Sent, look: &Look<'_>) -> Evidence {
-        let worker = returned.worker.and_then(|worker| self.workers.get_mut(worker));
-        let (then, now) = worker.map(Worker::times).unwrap_or_default();
-        look.sample.since_with(&sent.sample, now, then)
+    /// Of the worker that waited for a core longest: the one that was woken for the stamp need not be the one that ran it.
+    fn evidence(&mut self, sent: &Sent, look: &Look<'_>) -> Evidence {
+        let times = self.workers.iter_mut().map(Worker::times);
+        let evidence = times.map(|(then, now)| look.sample.since_with(&sent.sample, now, then));
+        evidence.max_by_key(|evidence| evidence.waited).unwrap_or_default()
     }
 
     /// The stall of which its worker has told by now, or had the time to.
     fn settle(&mut self, look: &Look<'_>) -> Option<Stall> {
         let settling = self.settling.take()?;
-        let Settling { mut stall, progress, most, platform, until } = settling;
+        let Settling { mut stall, progress, most, until } = settling;
         let busy = Progress::of(&self.metrics, 0).and_then(|now| now.busy_since(progress));
         if busy.is_none() && most > stall.duration && look.now < until {
             self.settling = Some(settling);
             return None;
         }
-        let duration = busy.unwrap_or(0).clamp(stall.duration, most);
-        stall.duration = duration.saturating_sub(platform);
+        stall.duration = busy.unwrap_or(0).clamp(stall.duration, most);
         Some(stall)
     }
 }

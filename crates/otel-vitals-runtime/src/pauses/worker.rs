@@ -34,7 +34,7 @@ pub(super) struct Worker {
     thread: Option<u32>,
     clock: ThreadClock,
     is_stuck: bool,
-    /// Nanoseconds of that in which the whole process stood still, which is not the runtime's doing.
+    /// Nanoseconds since it was first seen there in which the whole process stood still, which is not the runtime's doing.
     platform: u64,
 }
 
@@ -69,7 +69,7 @@ impl Worker {
 
     /// Since when it is stuck; none when it is not.
     pub(super) fn stuck_since(&self) -> Option<u64> {
-        self.is_stuck.then(|| self.seen.saturating_add(self.platform))
+        self.is_stuck.then_some(self.seen)
     }
 
     /// A stamp was run by `thread`.
@@ -94,27 +94,25 @@ impl Worker {
     /// Looks where it is, `now`. Returns the stall that it has come out of.
     pub(super) fn look(&mut self, now: Progress, look: &Look<'_>) -> Option<Stall> {
         if now != self.progress {
-            let stall = self.is_stuck.then(|| self.stall(now, look));
+            let stall = self.is_stuck.then(|| self.stall(now, look)).filter(|stall| self.is_own(stall));
             self.move_to(now, look);
             self.before = look.previous;
             return stall;
         }
-        if self.is_stuck {
-            self.platform += look.platform.map_or(0, |(from, to)| to - from);
-        } else if look.platform.is_some() {
-            // It might have moved on, had the process not stood still.
-            self.move_to(now, look);
-            self.before = look.now;
-        } else if now.is_awake() && look.now.saturating_sub(self.seen) >= look.settings.stuck_after {
-            (self.is_stuck, self.platform) = (true, 0);
-        }
+        self.platform += look.platform.map_or(0, |(from, to)| to - from);
+        let stayed = look.now.saturating_sub(self.seen).saturating_sub(self.platform);
+        self.is_stuck |= now.is_awake() && stayed >= look.settings.stuck_after;
         None
     }
 
     fn move_to(&mut self, progress: Progress, look: &Look<'_>) {
         (self.progress, self.seen, self.sample) = (progress, look.now, *look.sample);
-        self.time = self.time_now();
-        self.is_stuck = false;
+        (self.time, self.is_stuck, self.platform) = (self.time_now(), false, 0);
+    }
+
+    /// One for most of which the whole process stood still is told as such, and not as the runtime's.
+    fn is_own(&self, stall: &Stall) -> bool {
+        self.platform < stall.duration / 2
     }
 
     fn time_now(&mut self) -> ThreadTime {
@@ -129,7 +127,7 @@ impl Worker {
         let busy = now.busy_since(self.progress).unwrap_or(least).clamp(least, most);
         let time = self.time_now();
         Stall {
-            duration: busy.saturating_sub(self.platform),
+            duration: busy,
             end: look.now,
             worker: None,
             window: Duration::from_nanos(look.now.saturating_sub(self.seen)),
@@ -160,13 +158,13 @@ mod tests {
 
         /// A tick later it has slept and woken `turns` times and been `busy` for so long.
         fn look(&mut self, turns: u64, busy: u64) -> Option<Stall> {
-            self.look_after(turns, busy, TICK, false)
+            self.look_after(turns, busy, TICK, 0)
         }
 
-        fn look_after(&mut self, turns: u64, busy: u64, after: u64, platform: bool) -> Option<Stall> {
+        fn look_after(&mut self, turns: u64, busy: u64, after: u64, platform: u64) -> Option<Stall> {
             let previous = self.now;
             self.now += after;
-            let platform = platform.then_some((previous + TICK, self.now));
+            let platform = (platform > 0).then_some((self.now - platform, self.now));
             let look = Look { settings: &SETTINGS, now: self.now, previous, platform, sample: &self.sample };
             self.worker.look(Progress { turns, busy }, &look)
         }
@@ -210,12 +208,22 @@ mod tests {
     fn what_the_whole_process_stood_still_is_not_its_own() {
         let mut watched = Watched::new();
         let _ = watched.look(2, 70);
-        assert_eq!(watched.look_after(2, 70, 5 * TICK, true), None);
-        assert_eq!(watched.worker.stuck_since(), None, "it might have gone on");
+        let _ = watched.look_after(2, 70, 5 * TICK, 5 * TICK);
+        assert_eq!(watched.worker.stuck_since(), None, "it had no time to go on");
         let _ = watched.look(2, 70);
-        assert!(watched.worker.stuck_since().is_some());
-        let _ = watched.look_after(2, 70, 4 * TICK, true);
-        // Busy all the time, of which the process stood still for three ticks.
-        assert_eq!(watched.look(3, 70 + 600).unwrap().duration, 300);
+        assert_eq!(watched.worker.stuck_since(), Some(TICK));
+        // Of seven ticks the process stood still for five.
+        assert_eq!(watched.look(3, 70 + 7 * TICK), None);
+    }
+
+    #[test]
+    fn a_process_that_is_late_all_the_time_does_not_hide_it() {
+        let mut watched = Watched::new();
+        let _ = watched.look(2, 70);
+        for _ in 0..2 {
+            let _ = watched.look_after(2, 70, TICK + 5, 5);
+        }
+        assert_eq!(watched.worker.stuck_since(), Some(TICK));
+        assert_eq!(watched.look(3, 70 + 300).unwrap().duration, 300);
     }
 }

@@ -26,6 +26,9 @@ pub(crate) struct Stamp {
     ticker: OnceLock<Thread>,
 }
 
+/// So many nanoseconds to wake a task are too many.
+const SLOW: u64 = 1_000_000;
+
 /// A stamp that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Returned {
@@ -48,7 +51,11 @@ impl Stamp {
         self.ran.store(0, Ordering::Relaxed);
         self.sent.store(now, Ordering::Release);
         waker.wake_by_ref();
-        Some(now)
+        // Where the ticker itself lost its core in here, the runtime is not to blame for it.
+        let woken = moments::now();
+        let sent = if woken - now > SLOW { woken } else { now };
+        self.sent.store(sent, Ordering::Relaxed);
+        Some(sent)
     }
 
     /// The stamp that came back since, once.
@@ -77,7 +84,7 @@ impl Stamp {
     pub(super) fn run(&self, waker: &Waker) {
         let sent = self.sent.load(Ordering::Acquire);
         if sent != 0 && self.ran.load(Ordering::Relaxed) == 0 {
-            let now = moments::now().max(sent);
+            let now = moments::now();
             self.worker.store(worker_index().map_or(0, |worker| worker as u64 + 1), Ordering::Relaxed);
             self.thread.store(thread_number(), Ordering::Relaxed);
             self.ran.store(now, Ordering::Release);
