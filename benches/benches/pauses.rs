@@ -26,7 +26,7 @@ const SECONDS: usize = 10;
 const QUICK: usize = 2;
 const RUNTIMES: [usize; 3] = [0, 1, 32];
 /// The name of the thread, as the kernel cuts it.
-const TICKER: &str = "otel-vitals-tic";
+const TICKER: &str = "vitals-pauses";
 /// That of the threads that drive runtimes.
 const DRIVER: &str = "driver";
 /// That of a thread that wakes as often and does nothing.

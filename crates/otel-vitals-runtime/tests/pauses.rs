@@ -299,7 +299,7 @@ fn a_watch_that_is_stopped_ends_its_thread_and_its_series() {
     warm(&watch);
     assert!(watch.pipeline.collect().metric("rust.pause.ongoing.duration").is_some());
     watch.monitor.stop();
-    until("its thread ends", || !threads().contains(&"otel-vitals-tic".to_owned()));
+    until("its thread ends", || !threads().contains(&"vitals-pauses".to_owned()));
     until("its gauge ends", || watch.pipeline.collect().metric("rust.pause.ongoing.duration").is_none());
     assert_eq!(watch.pauses().ongoing(), []);
 }

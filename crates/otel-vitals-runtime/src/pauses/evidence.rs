@@ -2,6 +2,7 @@
 //!
 //! All of it is read from files that stay open, and costs some microseconds. What a system does not tell is none.
 
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::cause::Evidence;
@@ -13,7 +14,22 @@ mod system;
 #[path = "evidence/portable.rs"]
 mod system;
 
-pub(super) use system::{Counters, ThreadClock};
+use system::Counters;
+pub(super) use system::ThreadClock;
+
+/// To read what is counted costs more than the rest of a tick. What was counted before a stall may be so many nanoseconds
+/// older than the stall.
+const STALE: u64 = 350_000_000;
+
+/// What is counted, read no more often than it is needed.
+pub(super) struct Samples {
+    counters: RefCell<Counters>,
+    known: Cell<Sample>,
+    /// When that was read.
+    read: Cell<u64>,
+    /// When the look began that is under way.
+    now: Cell<u64>,
+}
 
 /// What was counted until some moment, since the start of whatever counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +53,46 @@ pub(super) struct ThreadTime {
     pub(super) ran: Option<u64>,
     /// Nanoseconds ready and without one.
     pub(super) waited: Option<u64>,
+}
+
+impl Samples {
+    /// To be used by one thread only.
+    pub(super) fn new(now: u64) -> Self {
+        let mut counters = Counters::new();
+        let known = counters.read(now);
+        Samples {
+            counters: RefCell::new(counters),
+            known: Cell::new(known),
+            read: Cell::new(now),
+            now: Cell::new(now),
+        }
+    }
+
+    /// A look begins at the moment `now`.
+    pub(super) fn begin(&self, now: u64) {
+        self.now.set(now);
+    }
+
+    /// What was read last.
+    pub(super) fn known(&self) -> Sample {
+        self.known.get()
+    }
+
+    /// What is counted in this look.
+    pub(super) fn fresh(&self) -> Sample {
+        let now = self.now.get();
+        if self.read.replace(now) != now {
+            self.known.set(self.counters.borrow_mut().read(now));
+        }
+        self.known.get()
+    }
+
+    /// Nothing has stood still in this look; what is known is read anew if it is too old for the next.
+    pub(super) fn end(&self) {
+        if self.now.get().saturating_sub(self.read.get()) >= STALE {
+            let _ = self.fresh();
+        }
+    }
 }
 
 impl Sample {
@@ -75,6 +131,23 @@ mod tests {
         let evidence = now.since(&before);
         assert_eq!(evidence.throttled, Some(Duration::from_nanos(100)));
         assert_eq!((evidence.faults, evidence.memory, evidence.io), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_counted_is_read_once_a_look_and_when_it_is_old() {
+        let samples = Samples::new(1);
+        let read_at = |samples: &Samples| samples.read.get();
+        samples.begin(2);
+        samples.end();
+        assert_eq!(read_at(&samples), 1, "nobody asked");
+        let first = samples.fresh();
+        assert_eq!((read_at(&samples), samples.fresh(), samples.known()), (2, first, first));
+        samples.begin(1 + STALE);
+        samples.end();
+        assert_eq!(read_at(&samples), 2, "it is not old");
+        samples.begin(2 + STALE);
+        samples.end();
+        assert_eq!(read_at(&samples), 2 + STALE);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{OngoingPause, PauseScope, Pauses};
 use crate::{PauseOptions, Runtimes, moments};
 
 /// The name of the thread.
-const THREAD: &str = "otel-vitals-tick";
+const THREAD: &str = "vitals-pauses";
 
 /// Watches the process and its runtimes for stalls, on a thread of its own, until it is dropped or [stopped](PauseMonitor::stop).
 ///

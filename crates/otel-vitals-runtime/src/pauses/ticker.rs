@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::PauseScope;
 use super::cause;
-use super::evidence::{Counters, Sample};
+use super::evidence::Samples;
 use super::instruments::Instruments;
 use super::monitor::Shared;
 use super::ongoing::Ongoing;
@@ -41,12 +41,6 @@ struct Output {
     writer: Writer,
     instruments: Instruments,
     warnings: Warnings,
-}
-
-/// When the ticker woke up last, and what was counted by then.
-struct Last {
-    at: u64,
-    sample: Sample,
 }
 
 impl Ticker {
@@ -95,27 +89,27 @@ impl Ticker {
 
     fn ticks(&mut self) {
         let this = thread::current();
-        let mut counters = Counters::new();
-        let at = moments::now();
-        let mut last = Last { at, sample: counters.read(at) };
-        let mut tick = last.at.saturating_add(self.settings.tick);
+        let mut previous = moments::now();
+        let samples = Samples::new(previous);
+        let mut tick = previous.saturating_add(self.settings.tick);
         let mut wake = tick;
         while !self.shared.is_stopped() {
             self.sleep(wake);
             let now = moments::now();
-            let sample = counters.read(now);
+            samples.begin(now);
             // Whoever returns a late stamp wakes us before it is time.
             let late = now.checked_sub(wake);
-            let platform = late.and_then(|late| self.woken(late, now, &last, &sample));
+            let platform = late.and_then(|late| self.woken(late, now, previous, &samples));
             let settings = self.settings;
-            let look = Look { settings: &settings, now, previous: last.at, platform, sample: &sample };
+            let look = Look { settings: &settings, now, previous, platform, samples: &samples };
             self.look(&look);
             if now >= tick {
                 self.send(&look, &this);
-                // After a stall the next tick is a whole one away.
+                // Ticks that a stall has taken are left out.
                 tick = tick.saturating_add(self.settings.tick).max(moments::now());
             }
-            last = Last { at: now, sample };
+            samples.end();
+            previous = now;
             wake = self.again_after().map_or(tick, |after| now.saturating_add(after).min(tick));
         }
         self.shared.lock().clear();
@@ -132,15 +126,16 @@ impl Ticker {
 
     /// Woke up so `late`. If that is a pause of the process, returns from when to when it may have been: one that is about as
     /// long as the sleep before may have begun in that.
-    fn woken(&mut self, late: u64, now: u64, last: &Last, sample: &Sample) -> Option<(u64, u64)> {
+    fn woken(&mut self, late: u64, now: u64, previous: u64, samples: &Samples) -> Option<(u64, u64)> {
         self.output.instruments.wakeup(late, self.settings.tick);
         if late < self.settings.threshold {
             return None;
         }
-        let evidence = sample.since(&last.sample);
+        let before = samples.known();
+        let evidence = samples.fresh().since(&before);
         let cause = cause::decide(PauseScope::Process, Duration::from_nanos(late), &evidence);
         self.output.pause(&Entry::new(PauseScope::Process, cause, late, now), now);
-        Some((if late >= self.settings.tick / 2 { last.at } else { now - late }, now))
+        Some((if late >= self.settings.tick / 2 { previous } else { now - late }, now))
     }
 
     fn look(&mut self, look: &Look<'_>) {

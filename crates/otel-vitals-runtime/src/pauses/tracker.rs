@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::RuntimeMetrics;
 
 use super::cause::Evidence;
-use super::evidence::Sample;
+use super::evidence::{Sample, Samples};
 use super::worker::{Progress, Worker};
 use crate::runtimes::{Returned, Watched};
 
@@ -34,8 +34,8 @@ pub(super) struct Look<'a> {
     pub(super) previous: u64,
     /// From when to when the whole process stood still between them.
     pub(super) platform: Option<(u64, u64)>,
-    /// What is counted by now.
-    pub(super) sample: &'a Sample,
+    /// What is counted.
+    pub(super) samples: &'a Samples,
 }
 
 /// A stall of the runtime that is over.
@@ -142,7 +142,7 @@ impl Tracker {
         self.sent = Some(Sent {
             at,
             earlier: self.ran.map_or(0, |ran| at.saturating_sub(ran)),
-            sample: *look.sample,
+            sample: look.samples.known(),
             progress,
             platform: 0,
         });
@@ -214,7 +214,10 @@ impl Tracker {
             most: if is_alone { delay.saturating_add(sent.earlier) } else { delay },
             until: look.now.saturating_add(SETTLED),
         };
-        self.settling = Some(settling);
+        // One that has not settled by now is as long as is known.
+        if let Some(before) = self.settling.replace(settling) {
+            over(before.stall);
+        }
         if let Some(stall) = self.settle(look) {
             over(stall);
         }
@@ -222,8 +225,9 @@ impl Tracker {
 
     /// Of the worker that waited for a core longest: the one that was woken for the stamp need not be the one that ran it.
     fn evidence(&mut self, sent: &Sent, look: &Look<'_>) -> Evidence {
+        let sample = look.samples.fresh();
         let times = self.workers.iter_mut().map(Worker::times);
-        let evidence = times.map(|(then, now)| look.sample.since_with(&sent.sample, now, then));
+        let evidence = times.map(|(then, now)| sample.since_with(&sent.sample, now, then));
         evidence.max_by_key(|evidence| evidence.waited).unwrap_or_default()
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Worker {
     /// What was counted when it was first seen there.
     sample: Sample,
     time: ThreadTime,
+    /// Where it was when its thread was asked.
+    timed: Progress,
     /// What its thread had done when the last stamp was sent.
     sent_time: ThreadTime,
     /// Its thread, as the last stamp that it ran told.
@@ -54,6 +56,13 @@ impl Progress {
     /// Nanoseconds busy since `before`, if it has turned since.
     pub(super) fn busy_since(self, before: Progress) -> Option<u64> {
         self.busy.checked_sub(before.busy).filter(|busy| *busy > 0)
+    }
+
+    /// Whether its thread may have done more than a little since it was at `before`: to ask costs as much as to wake it.
+    fn is_far_from(self, before: Progress) -> bool {
+        const TURNS: u64 = 16;
+        const BUSY: u64 = 1_000_000;
+        self.turns.abs_diff(before.turns) >= TURNS || self.busy.abs_diff(before.busy) >= BUSY
     }
 
     /// Awake, and not on its very first tasks, of which it has told nothing yet.
@@ -106,8 +115,11 @@ impl Worker {
     }
 
     fn move_to(&mut self, progress: Progress, look: &Look<'_>) {
-        (self.progress, self.seen, self.sample) = (progress, look.now, *look.sample);
-        (self.time, self.is_stuck, self.platform) = (self.time_now(), false, 0);
+        (self.progress, self.seen, self.sample) = (progress, look.now, look.samples.known());
+        (self.is_stuck, self.platform) = (false, 0);
+        if self.time == ThreadTime::default() || progress.is_far_from(self.timed) {
+            (self.time, self.timed) = (self.time_now(), progress);
+        }
     }
 
     /// One for most of which the whole process stood still is told as such, and not as the runtime's.
@@ -131,7 +143,7 @@ impl Worker {
             end: look.now,
             worker: None,
             window: Duration::from_nanos(look.now.saturating_sub(self.seen)),
-            evidence: look.sample.since_with(&self.sample, time, self.time),
+            evidence: look.samples.fresh().since_with(&self.sample, time, self.time),
         }
     }
 }
@@ -139,6 +151,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pauses::evidence::Samples;
     use crate::pauses::tracker::Settings;
 
     const TICK: u64 = 100;
@@ -148,12 +161,12 @@ mod tests {
     struct Watched {
         worker: Worker,
         now: u64,
-        sample: Sample,
+        samples: Samples,
     }
 
     impl Watched {
         fn new() -> Self {
-            Watched { worker: Worker::default(), now: 0, sample: Sample::default() }
+            Watched { worker: Worker::default(), now: 0, samples: Samples::new(1) }
         }
 
         /// A tick later it has slept and woken `turns` times and been `busy` for so long.
@@ -165,7 +178,8 @@ mod tests {
             let previous = self.now;
             self.now += after;
             let platform = (platform > 0).then_some((self.now - platform, self.now));
-            let look = Look { settings: &SETTINGS, now: self.now, previous, platform, sample: &self.sample };
+            let look =
+                Look { settings: &SETTINGS, now: self.now, previous, platform, samples: &self.samples };
             self.worker.look(Progress { turns, busy }, &look)
         }
     }

@@ -15,6 +15,7 @@ struct Told {
     runtime: Runtime,
     tracker: Tracker,
     previous: u64,
+    samples: Samples,
     over: Vec<Stall>,
 }
 
@@ -25,7 +26,9 @@ impl Told {
         runtimes.watch("told", runtime.handle());
         let mut tracker = None;
         runtimes.for_each(|watched| tracker = Some(Tracker::new(Arc::clone(watched))));
-        Told { runtime, tracker: tracker.unwrap(), previous: moments::now(), over: Vec::new() }
+        let previous = moments::now();
+        let samples = Samples::new(previous);
+        Told { runtime, tracker: tracker.unwrap(), previous, samples, over: Vec::new() }
     }
 
     fn run(&self) {
@@ -34,8 +37,10 @@ impl Told {
 
     /// Looks at it, and says how long the stamp took if it is back.
     fn look(&mut self, platform: Option<(u64, u64)>) -> Option<u64> {
-        let (now, sample) = (moments::now(), Sample::default());
-        let look = Look { settings: &SETTINGS, now, previous: self.previous, platform, sample: &sample };
+        let now = moments::now();
+        self.samples.begin(now);
+        let look =
+            Look { settings: &SETTINGS, now, previous: self.previous, platform, samples: &self.samples };
         self.previous = now;
         let over = &mut self.over;
         let delay = self.tracker.look(&look, |stall| over.push(stall));
@@ -44,13 +49,12 @@ impl Told {
     }
 
     fn ongoing(&self) -> Vec<(Option<u32>, u64)> {
-        let sample = Sample::default();
         let look = Look {
             settings: &SETTINGS,
             now: moments::now(),
             previous: self.previous,
             platform: None,
-            sample: &sample,
+            samples: &self.samples,
         };
         let mut ongoing = Vec::new();
         self.tracker.ongoing(&look, |worker, since| ongoing.push((worker, since)));
