@@ -64,7 +64,7 @@ impl VitalsBuilder {
         self
     }
 
-    /// Measures on the application's own provider. No exporter, no thread and no resource is made, the global
+    /// Measures on the application's own provider. No exporter and no resource is made, the global
     /// provider is left alone, and what the configuration says about them is not used: values there
     /// may even be wrong.
     pub fn meter_provider(mut self, provider: SdkMeterProvider) -> Self {
