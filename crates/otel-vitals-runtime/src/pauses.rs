@@ -113,7 +113,7 @@ pub struct Pauses {
 
 impl PauseScope {
     /// All of them.
-    pub const ALL: [PauseScope; 2] = [PauseScope::Process, PauseScope::Runtime];
+    pub const ALL: &[PauseScope] = &[PauseScope::Process, PauseScope::Runtime];
 
     /// The value of `rust.pause.scope`.
     #[must_use]
@@ -127,7 +127,7 @@ impl PauseScope {
 
 impl PauseCause {
     /// All of them, in the order in which they are considered.
-    pub const ALL: [PauseCause; 7] = [
+    pub const ALL: &[PauseCause] = &[
         PauseCause::Throttled,
         PauseCause::CpuWait,
         PauseCause::MajorFault,

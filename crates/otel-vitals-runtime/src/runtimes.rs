@@ -129,7 +129,12 @@ impl Runtimes {
         drop(all);
         self.shared.changed();
         let task = Waiting { shared: Arc::clone(&self.shared), watched: Arc::clone(&watched) };
-        let _ = watched.waiting.set(handle.spawn(task).abort_handle());
+        let waiting = handle.spawn(task).abort_handle();
+        let _ = watched.waiting.set(waiting.clone());
+        // Cleared meanwhile, when there was nothing to abort yet.
+        if !self.shared.lock().iter().any(|kept| kept.number == watched.number) {
+            waiting.abort();
+        }
     }
 }
 

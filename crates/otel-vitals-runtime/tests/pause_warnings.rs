@@ -9,9 +9,10 @@
 
 mod watch;
 
-use otel_vitals_runtime::PauseOptions;
+use otel_vitals_runtime::{PauseOptions, PauseScope};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -21,6 +22,9 @@ use watch::{Driven, Watch, block, until, warm};
 type Event = BTreeMap<&'static str, String>;
 
 static LOGGED: Mutex<Vec<Event>> = Mutex::new(Vec::new());
+
+/// How many milliseconds the log takes.
+static SLOW: AtomicU64 = AtomicU64::new(0);
 
 /// Keeps what is logged, and panics afterwards, as one does that prints to a closed pipe.
 struct Panicking;
@@ -46,6 +50,7 @@ impl tracing::Subscriber for Panicking {
         let mut fields = Fields(Event::new());
         event.record(&mut fields);
         LOGGED.lock().unwrap().push(fields.0);
+        thread::sleep(Duration::from_millis(SLOW.load(Ordering::Relaxed)));
         panic!("a log that cannot be written to");
     }
     fn enter(&self, _: &tracing::span::Id) {}
@@ -88,4 +93,21 @@ fn long_pauses_are_logged_while_they_last_and_when_they_end() {
     assert!(event["duration_ms"].parse::<u64>().unwrap() >= 200, "{event:?}");
     assert!(event.contains_key("cause") && event.contains_key("left_out"), "{event:?}");
     until("the watch goes on", || watch.pauses().ongoing().is_empty());
+
+    // A log that is slow holds up the watch, which is no pause of the process.
+    SLOW.store(500, Ordering::Relaxed);
+    // What happens while it is held up is not seen.
+    until("some are logged", || {
+        let _ = block(&runtime.handle, || thread::sleep(Duration::from_millis(300)));
+        logged("blocked").len() >= 5
+    });
+    SLOW.store(0, Ordering::Relaxed);
+    let seen = watch.pauses_of("blocked").len();
+    until("the watch goes on", || {
+        let _ = block(&runtime.handle, || thread::sleep(Duration::from_millis(300)));
+        watch.pauses_of("blocked").len() > seen
+    });
+    let mut process = watch.pauses().last();
+    process.retain(|pause| pause.scope == PauseScope::Process && pause.duration > Duration::from_millis(250));
+    assert_eq!(process, []);
 }

@@ -78,8 +78,9 @@ mod child {
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod parent {
     use rustix::process::{Pid, Signal, kill_process};
-    use std::io::{BufRead as _, BufReader, Lines, Write as _};
-    use std::process::{Child, ChildStdout, Command, Stdio};
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::{Child, Command, Stdio};
+    use std::sync::mpsc::{self, Receiver};
     use std::time::{Duration, Instant};
     use test_harness::cgroup::Group;
 
@@ -87,7 +88,7 @@ mod parent {
 
     struct Subject {
         child: Child,
-        lines: Lines<BufReader<ChildStdout>>,
+        lines: Receiver<String>,
     }
 
     #[derive(Debug)]
@@ -106,13 +107,18 @@ mod parent {
             let mut command = Command::new(std::env::current_exe().unwrap());
             command.arg(super::child::NAME).stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut child = command.spawn().unwrap();
-            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let output = BufReader::new(child.stdout.take().unwrap());
+            let (told, lines) = mpsc::channel();
+            // Ends with the child.
+            std::thread::spawn(move || {
+                output.lines().map_while(Result::ok).try_for_each(|line| told.send(line))
+            });
             let mut subject = Subject { child, lines };
             if let Some(group) = group {
                 group.take(subject.child.id());
             }
             subject.order("start", 1);
-            while subject.lines.next().expect("the child has ended").unwrap() != "ready" {}
+            while subject.line() != "ready" {}
             subject
         }
 
@@ -125,12 +131,16 @@ mod parent {
             self.child.stdin.as_mut().unwrap().write_all(orders.as_bytes()).unwrap();
         }
 
+        fn line(&self) -> String {
+            self.lines.recv_timeout(DEADLINE).expect("the child says something")
+        }
+
         /// The first pause that `is_wanted`, and all before it.
-        fn wait_for(&mut self, is_wanted: impl Fn(&Pause) -> bool) -> (Pause, Vec<Pause>) {
+        fn wait_for(&self, is_wanted: impl Fn(&Pause) -> bool) -> (Pause, Vec<Pause>) {
             let started = Instant::now();
             let mut others = Vec::new();
             loop {
-                let line = self.lines.next().expect("the child has ended").unwrap();
+                let line = self.line();
                 let fields: Vec<&str> = line.split_whitespace().collect();
                 let pause = Pause {
                     scope: fields[0].to_owned(),
@@ -155,7 +165,7 @@ mod parent {
 
     pub(super) fn a_process_that_is_stopped_has_paused() {
         const TICK: Duration = Duration::from_millis(100);
-        let mut subject = Subject::start();
+        let subject = Subject::start();
         let started = Instant::now();
         subject.signal(Signal::STOP);
         std::thread::sleep(Duration::from_millis(300));
@@ -175,7 +185,7 @@ mod parent {
         };
         let mut subject = Subject::start_in(Some(&group));
         subject.order("spin", 2);
-        let is_long = |pause: &Pause| pause.duration > Duration::from_millis(40);
+        let is_long = |pause: &Pause| pause.duration > Duration::from_millis(10);
         let mut causes = Vec::new();
         while causes.len() < 10 {
             causes.push(subject.wait_for(is_long).0.cause);
@@ -191,7 +201,8 @@ mod parent {
 
     pub(super) fn a_process_without_a_core_waits_for_one() {
         let mut subject = Subject::start();
-        subject.order("spin", 16);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        subject.order("spin", 8 * cores);
         let (pause, others) = subject.wait_for(|pause| pause.cause == "cpu_wait");
         println!("without a core: {pause:?}, before {others:?}");
     }

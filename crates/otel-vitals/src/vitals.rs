@@ -104,12 +104,12 @@ impl Vitals {
             groups::register(&provider, &config, &runtimes, &collection, brought);
         }
         let pauses = groups::watch(&provider, &config, &runtimes, &collection);
-        if let Export::Pipeline(control) = &export {
-            match &pauses {
-                Ok(_) => opentelemetry::global::set_meter_provider(provider.clone()),
-                // Nothing was measured that would be worth an export.
-                Err(_) => drop(control.shutdown(Duration::ZERO)),
-            }
+        match (&export, &pauses) {
+            (Export::Pipeline(_), Ok(_)) => opentelemetry::global::set_meter_provider(provider.clone()),
+            // Nothing was measured that would be worth an export.
+            (Export::Pipeline(control), Err(_)) => drop(control.shutdown(Duration::ZERO)),
+            (Export::Application(brought), Err(_)) => brought.close(),
+            _ => {}
         }
         let pauses = pauses?;
         let vitals =

@@ -27,6 +27,19 @@ pub(super) struct Evidence {
     pub(super) io: Option<Duration>,
 }
 
+impl Evidence {
+    /// Whether none of it is of note, in the time that `passed`.
+    pub(super) fn is_calm(&self, passed: Duration) -> bool {
+        const WAITED: Duration = Duration::from_millis(1);
+        let is_short = |time: Option<Duration>, most| time.unwrap_or_default() <= most;
+        is_short(self.throttled, Duration::ZERO)
+            && self.faults.unwrap_or(0) == 0
+            && is_short(self.waited, WAITED)
+            && is_short(self.memory, passed / 10)
+            && is_short(self.io, passed / 10)
+    }
+}
+
 /// Why something of `scope` stood still for `stall`, during which `evidence` was counted.
 pub(super) fn decide(scope: Scope, stall: Duration, evidence: &Evidence) -> Cause {
     let covers = |time: Option<Duration>| time.is_some_and(|time| time >= stall / 2 && !time.is_zero());
@@ -70,7 +83,7 @@ mod tests {
             ),
         ];
         for (evidence, cause) in steps {
-            for scope in Scope::ALL {
+            for scope in Scope::ALL.iter().copied() {
                 assert_eq!(decide(scope, STALL, &evidence), cause, "{evidence:?}");
             }
         }
@@ -94,6 +107,23 @@ mod tests {
         assert_eq!(decide(Scope::Runtime, STALL, &evidence), Cause::MemoryPressure);
         let evidence = Evidence { throttled: HALF, ..evidence };
         assert_eq!(decide(Scope::Runtime, STALL, &evidence), Cause::Throttled);
+    }
+
+    #[test]
+    fn what_is_of_note_is_not_calm() {
+        let passed = 2 * STALL;
+        let little = Some(STALL / 5);
+        let calm = Evidence { memory: little, io: little, ran: HALF, faults: Some(0), ..Evidence::default() };
+        assert!(calm.is_calm(passed) && Evidence::default().is_calm(passed));
+        for evidence in [
+            Evidence { throttled: little, ..calm },
+            Evidence { waited: little, ..calm },
+            Evidence { faults: Some(1), ..calm },
+            Evidence { memory: HALF, ..calm },
+            Evidence { io: HALF, ..calm },
+        ] {
+            assert!(!evidence.is_calm(passed), "{evidence:?}");
+        }
     }
 
     fn told() -> impl Strategy<Value = Option<Duration>> {

@@ -15,10 +15,10 @@ mod system;
 mod system;
 
 use system::Counters;
-pub(super) use system::ThreadClock;
+pub(super) use system::thread_time;
 
-/// To read what is counted costs more than the rest of a tick. What was counted before a stall may be so many nanoseconds
-/// older than the stall.
+/// To read what is counted costs more than the rest of a tick. While nothing of note is counted, what is known before a stall
+/// may be so many nanoseconds older than the stall.
 const STALE: u64 = 350_000_000;
 
 /// What is counted, read no more often than it is needed.
@@ -27,6 +27,8 @@ pub(super) struct Samples {
     known: Cell<Sample>,
     /// When that was read.
     read: Cell<u64>,
+    /// Whether there was anything of note in it, compared to what was known before.
+    is_calm: Cell<bool>,
     /// When the look began that is under way.
     now: Cell<u64>,
 }
@@ -64,6 +66,7 @@ impl Samples {
             counters: RefCell::new(counters),
             known: Cell::new(known),
             read: Cell::new(now),
+            is_calm: Cell::new(true),
             now: Cell::new(now),
         }
     }
@@ -81,15 +84,23 @@ impl Samples {
     /// What is counted in this look.
     pub(super) fn fresh(&self) -> Sample {
         let now = self.now.get();
-        if self.read.replace(now) != now {
-            self.known.set(self.counters.borrow_mut().read(now));
+        let read = self.read.replace(now);
+        if read != now {
+            let sample = self.counters.borrow_mut().read(now);
+            let before = self.known.replace(sample);
+            self.is_calm.set(sample.since(&before).is_calm(Duration::from_nanos(now.saturating_sub(read))));
         }
         self.known.get()
     }
 
-    /// Nothing has stood still in this look; what is known is read anew if it is too old for the next.
+    /// Whether nothing of note was counted when it was read last.
+    pub(super) fn is_calm(&self) -> bool {
+        self.is_calm.get()
+    }
+
+    /// The look ends; what is known is read anew if it is too old for the next.
     pub(super) fn end(&self) {
-        if self.now.get().saturating_sub(self.read.get()) >= STALE {
+        if !self.is_calm() || self.now.get().saturating_sub(self.read.get()) >= STALE {
             let _ = self.fresh();
         }
     }
@@ -142,6 +153,12 @@ mod tests {
         assert_eq!(read_at(&samples), 1, "nobody asked");
         let first = samples.fresh();
         assert_eq!((read_at(&samples), samples.fresh(), samples.known()), (2, first, first));
+        samples.is_calm.set(false);
+        samples.begin(3);
+        samples.end();
+        assert_eq!(read_at(&samples), 3, "much is counted");
+        samples.is_calm.set(true);
+        samples.read.set(2);
         samples.begin(1 + STALE);
         samples.end();
         assert_eq!(read_at(&samples), 2, "it is not old");

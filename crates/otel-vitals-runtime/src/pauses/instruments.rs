@@ -36,7 +36,7 @@ impl Instruments {
                 .with_boundaries(BOUNDARIES.to_vec())
                 .build()
         };
-        let causes = |scope: PauseScope| PauseCause::ALL.into_iter().map(move |cause| (scope, cause));
+        let causes = |scope: PauseScope| PauseCause::ALL.iter().copied().map(move |cause| (scope, cause));
         Instruments {
             pauses: seconds("rust.pause.duration", "How long the process, or a runtime in it, stood still."),
             wakeups: seconds(
@@ -45,7 +45,8 @@ impl Instruments {
             ),
             schedules: seconds("tokio.schedule.delay", "How long a task that was ready waited to run."),
             attributes: PauseScope::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .flat_map(causes)
                 .map(|(scope, cause)| {
                     let attributes = [

@@ -43,6 +43,8 @@ pub(super) struct Shared {
     due: AtomicU64,
     /// Nanoseconds from which on it is late.
     threshold: u64,
+    /// The process that the ticker is in.
+    process: u32,
     ongoing: Mutex<Vec<Ongoing>>,
     stop: AtomicBool,
     thread: OnceLock<Thread>,
@@ -50,7 +52,7 @@ pub(super) struct Shared {
 
 impl PauseMonitor {
     /// Starts to watch, and declares the instruments on `meter`. Runtimes that come to `runtimes` later are watched from then
-    /// on. With [`PauseOptions::enabled`] false, there is no thread, and there are no instruments.
+    /// on, by one monitor at a time: a runtime has one stamp. With [`PauseOptions::enabled`] false, there is no thread, and there are no instruments.
     ///
     /// # Errors
     /// When the system refuses a thread.
@@ -68,6 +70,7 @@ impl PauseMonitor {
             ring,
             due: AtomicU64::new(0),
             threshold: moments::nanoseconds(options.threshold),
+            process: std::process::id(),
             ongoing: Mutex::default(),
             stop: AtomicBool::new(false),
             thread: OnceLock::new(),
@@ -101,6 +104,13 @@ impl Drop for PauseMonitor {
 }
 
 impl Shared {
+    /// Nobody watches any more.
+    pub(super) fn end(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.sleeps_until(0);
+        self.lock().clear();
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
@@ -118,6 +128,10 @@ impl Shared {
     /// Since when the whole process stands still, by what one can tell who does not.
     pub(super) fn process_since(&self, now: u64) -> Option<u64> {
         let due = self.due.load(Ordering::Relaxed);
+        // A child that was forked has no thread that would wake up.
+        if self.process != std::process::id() {
+            return None;
+        }
         (due != 0 && now.saturating_sub(due) >= self.threshold).then_some(due)
     }
 

@@ -40,6 +40,14 @@ struct Row {
     duration: Option<u64>,
 }
 
+impl Row {
+    fn new(watched: &Watched) -> Self {
+        let [name] = &watched.attributes;
+        let attributes = [scope(PauseScope::Runtime), name.clone()];
+        Row { number: watched.number, attributes, duration: Some(0) }
+    }
+}
+
 impl otel_vitals_core::Reading for Reading {
     fn clear(&mut self) {
         self.process = None;
@@ -63,15 +71,19 @@ impl std::fmt::Debug for Ongoing {
 fn read(now: u64, shared: &Shared, runtimes: &Runtimes, reading: &mut Reading) {
     let since = |moment: u64| now.saturating_sub(moment);
     reading.process = Some(shared.process_since(now).map_or(0, since));
-    runtimes.for_each(|watched| match reading.runtimes.iter_mut().find(|row| row.number == watched.number) {
-        Some(row) => row.duration = Some(0),
-        None => reading.runtimes.push(Row {
-            number: watched.number,
-            attributes: [scope(PauseScope::Runtime), watched.attributes[0].clone()],
-            duration: Some(0),
-        }),
+    // Both lists are in the order in which the runtimes came.
+    let mut at = 0;
+    runtimes.for_each(|watched| {
+        while reading.runtimes.get(at).is_some_and(|row| row.number < watched.number) {
+            reading.runtimes.remove(at);
+        }
+        match reading.runtimes.get_mut(at).filter(|row| row.number == watched.number) {
+            Some(row) => row.duration = Some(0),
+            None => reading.runtimes.insert(at, Row::new(watched)),
+        }
+        at += 1;
     });
-    reading.runtimes.retain(|row| row.duration.is_some());
+    reading.runtimes.truncate(at);
     for ongoing in shared.lock().iter() {
         if let Some(row) = reading.runtimes.iter_mut().find(|row| row.number == ongoing.watched.number) {
             row.duration = row.duration.max(Some(since(ongoing.since)));

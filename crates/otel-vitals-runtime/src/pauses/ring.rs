@@ -178,8 +178,8 @@ impl Slot {
         Some(Entry {
             duration: self.duration.load(Ordering::Relaxed),
             ended: self.ended.load(Ordering::Relaxed),
-            scope: Scope::ALL.into_iter().find(|known| *known as u16 == scope)?,
-            cause: Cause::ALL.into_iter().find(|known| *known as u16 == cause)?,
+            scope: Scope::ALL.iter().copied().find(|known| *known as u16 == scope)?,
+            cause: Cause::ALL.iter().copied().find(|known| *known as u16 == cause)?,
             name: Name {
                 words: self.name.each_ref().map(|word| word.load(Ordering::Relaxed)),
                 length: u8::try_from(length).ok()?,

@@ -21,6 +21,12 @@ use crate::{PauseOptions, Runtimes, moments};
 /// As many stamps are sent in one tick at most; with more runtimes they take turns.
 const STAMPS: usize = 64;
 
+/// More often it is not woken, whatever the options say.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// A worker that does not turn for less is not suspected, in nanoseconds.
+const SHORT: u64 = 50_000_000;
+
 pub(super) struct Ticker {
     shared: Arc<Shared>,
     runtimes: Runtimes,
@@ -51,7 +57,8 @@ impl Ticker {
         meter: &Meter,
         options: &PauseOptions,
     ) -> Self {
-        let (tick, runtime_threshold) = (nanoseconds(options.tick), nanoseconds(options.runtime_threshold));
+        let tick = nanoseconds(options.tick.max(SHORTEST_TICK));
+        let runtime_threshold = nanoseconds(options.runtime_threshold);
         Ticker {
             shared,
             runtimes,
@@ -62,7 +69,7 @@ impl Ticker {
                 tick,
                 threshold: nanoseconds(options.threshold),
                 runtime_threshold,
-                stuck_after: runtime_threshold.max(tick / 2),
+                stuck_after: runtime_threshold.max(tick / 2).max(SHORT),
             },
             output: Output {
                 writer,
@@ -79,8 +86,7 @@ impl Ticker {
         let shared = Arc::clone(&self.shared);
         // Nothing in here should panic. If something does, the application goes on without the watch.
         if catch_unwind(AssertUnwindSafe(|| self.ticks())).is_err() {
-            shared.sleeps_until(0);
-            shared.lock().clear();
+            shared.end();
             let _ = catch_unwind(|| {
                 tracing::error!(target: "otel_vitals", "the pause monitor has panicked; pauses are not watched any more");
             });
@@ -91,6 +97,7 @@ impl Ticker {
         let this = thread::current();
         let mut previous = moments::now();
         let samples = Samples::new(previous);
+        let mut dither = Dither(previous | 1);
         let mut tick = previous.saturating_add(self.settings.tick);
         let mut wake = tick;
         while !self.shared.is_stopped() {
@@ -102,17 +109,20 @@ impl Ticker {
             let platform = late.and_then(|late| self.woken(late, now, previous, &samples));
             let settings = self.settings;
             let look = Look { settings: &settings, now, previous, platform, samples: &samples };
-            self.look(&look);
+            self.look(&look, &this);
             if now >= tick {
                 self.send(&look, &this);
                 // Ticks that a stall has taken are left out.
-                tick = tick.saturating_add(self.settings.tick).max(moments::now());
+                tick = tick.saturating_add(dither.about(self.settings.tick)).max(moments::now());
             }
             samples.end();
             previous = now;
-            wake = self.again_after().map_or(tick, |after| now.saturating_add(after).min(tick));
+            // What all this took is not that it woke up late.
+            let done = moments::now();
+            wake =
+                self.again_after(done).map_or(tick, |after| done.saturating_add(after).min(tick)).max(done);
         }
-        self.shared.lock().clear();
+        self.shared.end();
     }
 
     /// Sleeps until `wake`, or until somebody wakes it up.
@@ -138,15 +148,21 @@ impl Ticker {
         Some((if late >= self.settings.tick / 2 { previous } else { now - late }, now))
     }
 
-    fn look(&mut self, look: &Look<'_>) {
+    fn look(&mut self, look: &Look<'_>, this: &Thread) {
         self.follow();
         self.ongoing.clear();
+        // How often each of them gets a stamp.
+        let rounds = self.trackers.len().div_ceil(STAMPS).max(1) as u64;
         for tracker in &mut self.trackers {
             let watched = Arc::clone(&tracker.watched);
             let output = &mut self.output;
             let delay = tracker.look(look, |stall| output.stall(&watched.name, &stall, look.now));
             if let Some(delay) = delay {
-                output.instruments.schedule(delay, look.settings.tick, &watched.attributes);
+                output.instruments.schedule(delay, look.settings.tick * rounds, &watched.attributes);
+            }
+            // Who is suspected gets more of them.
+            if tracker.again_after(look.now).is_some() {
+                tracker.send(look, this);
             }
             tracker.ongoing(look, |worker, since| {
                 self.ongoing.push(Ongoing { watched: Arc::clone(&watched), worker, since });
@@ -185,8 +201,7 @@ impl Ticker {
         self.turn = (turn + STAMPS).checked_rem(runtimes).filter(|_| runtimes > STAMPS).unwrap_or(0);
     }
 
-    fn again_after(&self) -> Option<u64> {
-        let now = moments::now();
+    fn again_after(&self, now: u64) -> Option<u64> {
         self.trackers.iter().filter_map(|tracker| tracker.again_after(now)).min()
     }
 
@@ -202,6 +217,21 @@ impl Ticker {
                 self.logged.push(key(ongoing));
             }
         }
+    }
+}
+
+/// Makes ticks a little longer or shorter. What the kernel does every 100 ms, such as to fill quotas up, would otherwise always
+/// be met at the same point, or never.
+struct Dither(u64);
+
+impl Dither {
+    /// `time`, or up to an eighth less or more.
+    fn about(&mut self, time: u64) -> u64 {
+        // Marsaglia's xorshift.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        time - time / 8 + self.0 % (time / 4 + 1)
     }
 }
 
@@ -221,5 +251,21 @@ impl Output {
         self.writer.push(entry);
         self.instruments.pause(entry.scope, entry.cause, entry.duration);
         self.warnings.pause(now, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_about_as_long_as_they_should_be_and_not_all_alike() {
+        for time in [1_000, 5_000_000, 100_000_000] {
+            let mut dither = Dither(1);
+            let ticks: Vec<u64> = (0..1_000).map(|_| dither.about(time)).collect();
+            assert!(ticks.iter().all(|tick| tick.abs_diff(time) <= time / 8), "{time}");
+            let mean = ticks.iter().sum::<u64>() / 1_000;
+            assert!(mean.abs_diff(time) <= time / 50, "{mean} of {time}");
+        }
     }
 }

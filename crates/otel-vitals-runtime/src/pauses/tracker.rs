@@ -47,7 +47,7 @@ pub(super) struct Stall {
     pub(super) end: u64,
     /// Tokio's index of the worker, where it is known.
     pub(super) worker: Option<u32>,
-    /// The evidence is of so much of it.
+    /// The evidence is of so much of it, and of a little before.
     pub(super) window: Duration,
     pub(super) evidence: Evidence,
 }
@@ -91,10 +91,6 @@ struct Settling {
 /// How long a worker may take to turn after it has run a late stamp, and how often it is looked at meanwhile.
 const SETTLED: u64 = 20_000_000;
 const SETTLING: u64 = 1_000_000;
-
-/// While a worker is stuck, it is looked at after a twentieth of the time that it has been so far, but not more often than
-/// this, in nanoseconds.
-const SOONEST: u64 = 5_000_000;
 
 impl Tracker {
     pub(super) fn new(watched: Arc<Watched>) -> Self {
@@ -153,9 +149,8 @@ impl Tracker {
     pub(super) fn again_after(&self, now: u64) -> Option<u64> {
         let settling = self.settling.as_ref().map(|_| SETTLING);
         let hides_stuck = self.workers.len() > 1;
-        let stuck = self.workers.iter().filter_map(Worker::stuck_since).filter(|_| hides_stuck);
-        let soonest = stuck.map(|since| (now.saturating_sub(since) / 20).max(SOONEST)).min();
-        settling.into_iter().chain(soonest).min()
+        let workers = self.workers.iter().filter(|_| hides_stuck);
+        workers.filter_map(|worker| worker.again_after(now)).chain(settling).min()
     }
 
     /// Calls `each` with the worker, where it is known, and the moment since when, of what stands still.
@@ -188,7 +183,7 @@ impl Tracker {
             self.late(returned, &sent, look, over);
         }
         if let Some(worker) = returned.worker.and_then(|worker| self.workers.get_mut(worker)) {
-            worker.runs_on(returned.thread);
+            worker.ran_stamp(returned.ran, returned.thread);
         }
         self.ran = Some(returned.ran);
         delay
@@ -224,9 +219,9 @@ impl Tracker {
     }
 
     /// Of the worker that waited for a core longest: the one that was woken for the stamp need not be the one that ran it.
-    fn evidence(&mut self, sent: &Sent, look: &Look<'_>) -> Evidence {
+    fn evidence(&self, sent: &Sent, look: &Look<'_>) -> Evidence {
         let sample = look.samples.fresh();
-        let times = self.workers.iter_mut().map(Worker::times);
+        let times = self.workers.iter().map(Worker::times);
         let evidence = times.map(|(then, now)| sample.since_with(&sent.sample, now, then));
         evidence.max_by_key(|evidence| evidence.waited).unwrap_or_default()
     }

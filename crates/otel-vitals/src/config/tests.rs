@@ -117,10 +117,10 @@ fn keys_of_later_versions_are_documented_as_such() {
 fn every_option_of_a_group_has_a_key() {
     let config = Config::default();
     let metrics = config.metrics;
-    let options =
-        format!("{:?} {:?} {:?} {:?}", metrics.process, metrics.allocator, metrics.tokio, metrics.host);
+    let groups = (metrics.process, metrics.allocator, metrics.tokio, metrics.pauses, metrics.host);
+    let options = format!("{groups:?}");
     let paths = schema::entries();
-    for word in options.split([' ', '{', '}', ',']).filter_map(|word| word.strip_suffix(':')) {
+    for word in options.split([' ', '(', ')', '{', '}', ',']).filter_map(|word| word.strip_suffix(':')) {
         let known = paths.iter().any(|entry| entry.path.rsplit('.').next() == Some(word));
         assert!(known, "no key for the option {word}");
     }

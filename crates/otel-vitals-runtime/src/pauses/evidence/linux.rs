@@ -4,6 +4,10 @@ use otel_vitals_core::KernelFile;
 use otel_vitals_core::cgroup::{Cgroup, CpuStat};
 use otel_vitals_core::pressure::{Pressure, Resource};
 use otel_vitals_core::scan;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Sample, ThreadTime};
@@ -52,13 +56,6 @@ struct PressureFile {
     /// Of the own group, where any task that waits is one of ours. On a machine others may wait, for disks that we do not
     /// use: only when nobody could go on, neither could we.
     is_own: bool,
-}
-
-/// Samples what some other thread of the process has done.
-#[derive(Debug, Default)]
-pub(in crate::pauses) struct ThreadClock {
-    thread: Option<u32>,
-    file: Option<ThreadFile>,
 }
 
 /// `schedstat` of a thread.
@@ -128,17 +125,21 @@ fn pressure(pressure: Option<&mut PressureFile>) -> Option<u64> {
     if *is_own { pressure.some } else { pressure.full }
 }
 
-impl ThreadClock {
-    /// What `thread`, by its number, has done so far; the file of the last one asked for stays open.
-    pub(in crate::pauses) fn read(&mut self, thread: Option<u32>) -> ThreadTime {
-        let Some(number) = thread else { return ThreadTime::default() };
-        if self.thread != thread {
-            self.thread = thread;
-            self.file = None;
-        }
-        let open = || ThreadFile::at(format!("/proc/self/task/{number}/schedstat"));
-        self.file.get_or_insert_with(open).read()
-    }
+/// What `thread` of this process, by its number, has done so far.
+///
+/// Its file is opened each time: a descriptor for each worker of each runtime would be many.
+pub(in crate::pauses) fn thread_time(thread: Option<u32>) -> ThreadTime {
+    let read = |number: u32| -> std::io::Result<ThreadTime> {
+        let mut path = [0_u8; 48];
+        let mut text = [0_u8; 96];
+        let mut rest = path.as_mut_slice();
+        write!(rest, "/proc/self/task/{number}/schedstat")?;
+        let unused = rest.len();
+        let path = path.get(..path.len() - unused).unwrap_or_default();
+        let length = File::open(Path::new(OsStr::from_bytes(path)))?.read(&mut text)?;
+        Ok(schedstat(text.get(..length).unwrap_or_default()))
+    };
+    thread.and_then(|number| read(number).ok()).unwrap_or_default()
 }
 
 impl ThreadFile {
@@ -147,12 +148,12 @@ impl ThreadFile {
     }
 
     fn read(&mut self) -> ThreadTime {
-        self.0.read().map(thread_time).unwrap_or_default()
+        self.0.read().map(schedstat).unwrap_or_default()
     }
 }
 
-/// `schedstat`: nanoseconds on a core, nanoseconds ready without one, times that it got one.
-fn thread_time(bytes: &[u8]) -> ThreadTime {
+/// Nanoseconds on a core, nanoseconds ready without one, times that it got one.
+fn schedstat(bytes: &[u8]) -> ThreadTime {
     let mut fields = scan::fields(scan::trim(bytes));
     let mut next = || scan::next_number(&mut fields, "nanoseconds").ok();
     ThreadTime { ran: next(), waited: next() }
@@ -166,33 +167,32 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_tells_of_a_thread() {
         let time = |ran, waited| ThreadTime { ran, waited };
-        assert_eq!(thread_time(b"59980 46059 2\n"), time(Some(59_980), Some(46_059)));
-        assert_eq!(thread_time(b"59980\n"), time(Some(59_980), None));
-        assert_eq!(thread_time(b""), time(None, None));
+        assert_eq!(schedstat(b"59980 46059 2\n"), time(Some(59_980), Some(46_059)));
+        assert_eq!(schedstat(b"59980\n"), time(Some(59_980), None));
+        assert_eq!(schedstat(b""), time(None, None));
     }
 
     #[test]
     fn a_thread_that_works_has_run() {
         let mut counters = Counters::new();
-        let mut clock = ThreadClock::default();
         let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
-        let before = clock.read(Some(own));
+        let before = thread_time(Some(own));
         let Some(ran) = before.ran else {
             return eprintln!("skipped: this kernel keeps no schedstat");
         };
         let enough = ran + 5_000_000;
-        while clock.read(Some(own)).ran.unwrap() < enough {}
+        while thread_time(Some(own)).ran.unwrap() < enough {}
         let sample = counters.read(moments::now());
         assert!(sample.own.ran.unwrap() >= enough);
         assert!(sample.faults.is_some());
-        assert_eq!(clock.read(Some(u32::MAX)), ThreadTime::default());
-        assert_eq!(clock.read(None), ThreadTime::default());
+        assert_eq!(thread_time(Some(u32::MAX)), ThreadTime::default());
+        assert_eq!(thread_time(None), ThreadTime::default());
     }
 
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = thread_time(&bytes);
+            let _ = schedstat(&bytes);
         }
     }
 }

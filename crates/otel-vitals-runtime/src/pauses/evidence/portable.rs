@@ -5,9 +5,6 @@ use super::{Sample, ThreadTime};
 #[derive(Debug, Default)]
 pub(in crate::pauses) struct Counters;
 
-#[derive(Debug, Default)]
-pub(in crate::pauses) struct ThreadClock;
-
 impl Counters {
     pub(in crate::pauses) fn new() -> Self {
         Counters
@@ -18,8 +15,6 @@ impl Counters {
     }
 }
 
-impl ThreadClock {
-    pub(in crate::pauses) fn read(&mut self, _thread: Option<u32>) -> ThreadTime {
-        ThreadTime::default()
-    }
+pub(in crate::pauses) fn thread_time(_thread: Option<u32>) -> ThreadTime {
+    ThreadTime::default()
 }
