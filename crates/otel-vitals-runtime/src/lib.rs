@@ -22,6 +22,8 @@ mod options;
 mod pauses;
 mod process;
 mod runtimes;
+#[cfg(unix)]
+mod rusage;
 mod tokio_scheduler;
 
 pub use memstats::{BySize, MemStats};

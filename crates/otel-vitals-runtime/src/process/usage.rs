@@ -15,22 +15,7 @@ use opentelemetry::metrics::Meter;
 use otel_vitals_core::{ReadError, Source, SourceContext};
 use std::time::{Duration, Instant};
 
-use crate::ProcessOptions;
-
-#[allow(unsafe_code)]
-mod sys {
-    //! The system call behind this module, and nothing else.
-
-    use std::mem::MaybeUninit;
-
-    pub(super) fn usage() -> Option<libc::rusage> {
-        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: `usage` is room for one rusage that lives through the call, which writes only to it.
-        let outcome = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-        // SAFETY: an rusage is nothing but integers, for which the zeroes that it started with are valid, too.
-        (outcome == 0).then(|| unsafe { usage.assume_init() })
-    }
-}
+use crate::{ProcessOptions, rusage};
 
 /// What `getrusage(2)` says; every total counts from the start of the process.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,7 +81,8 @@ fn reader(options: &ProcessOptions) -> impl FnMut(&mut Reading) -> Result<(), Re
     let cpus = options.cpu_utilization.then(available_cpus);
     let mut last: Option<Before> = None;
     move |reading| {
-        let usage = sys::usage().ok_or_else(|| ReadError::last_call("getrusage(RUSAGE_SELF)"))?;
+        let usage =
+            rusage::of_this_process().ok_or_else(|| ReadError::last_call("getrusage(RUSAGE_SELF)"))?;
         read(&usage, reading);
         if let Some(cpus) = cpus {
             let now = Instant::now();
@@ -184,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(change: impl FnOnce(&mut libc::rusage)) -> Reading {
-        let mut usage = sys::usage().unwrap();
+        let mut usage = rusage::of_this_process().unwrap();
         change(&mut usage);
         let mut reading = Reading::default();
         read(&usage, &mut reading);

@@ -11,24 +11,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Sample, ThreadTime};
-use crate::moments;
-
-#[allow(unsafe_code)]
-mod sys {
-    //! The system call behind this module, and nothing else.
-
-    use std::mem::MaybeUninit;
-
-    /// Faults of the process that needed the disk.
-    pub(super) fn major_faults() -> Option<u64> {
-        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: `usage` is room for one rusage that lives through the call, which writes only to it.
-        let outcome = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-        // SAFETY: an rusage is nothing but integers, for which the zeroes that it started with are valid, too.
-        let usage = (outcome == 0).then(|| unsafe { usage.assume_init() })?;
-        u64::try_from(usage.ru_majflt).ok()
-    }
-}
+use crate::{moments, rusage};
 
 /// After so many nanoseconds it is looked again which control group the process is in, and which of those above limits it.
 const FIND_AGAIN: u64 = 10_000_000_000;
@@ -74,11 +57,11 @@ impl Counters {
     pub(in crate::pauses) fn read(&mut self, now: u64) -> Sample {
         if now.saturating_sub(self.found) >= FIND_AGAIN && self.has_moved(now) {
             // Of another group, which cannot be compared with what was sampled before.
-            return Sample { faults: sys::major_faults(), own: self.own.read(), ..Sample::default() };
+            return Sample { faults: major_faults(), own: self.own.read(), ..Sample::default() };
         }
         Sample {
             throttled: self.files.throttled(),
-            faults: sys::major_faults(),
+            faults: major_faults(),
             memory: pressure(self.files.memory.as_mut()),
             io: pressure(self.files.io.as_mut()),
             own: self.own.read(),
@@ -117,6 +100,11 @@ impl Files {
         let bytes = self.cpu_stat.as_mut()?.read().ok()?;
         CpuStat::parse(bytes).0.throttled_time
     }
+}
+
+/// Faults of the process that needed the disk.
+fn major_faults() -> Option<u64> {
+    u64::try_from(rusage::of_this_process()?.ru_majflt).ok()
 }
 
 fn pressure(pressure: Option<&mut PressureFile>) -> Option<u64> {
