@@ -8,6 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
 
 use super::{PauseCause, PauseScope};
+use crate::moments::seconds;
 
 /// From ten microseconds, what a healthy runtime takes, to a minute.
 const BOUNDARIES: [f64; 20] = [
@@ -28,7 +29,7 @@ pub(super) struct Instruments {
 
 impl Instruments {
     pub(super) fn new(meter: &Meter) -> Self {
-        let seconds = |name: &'static str, description: &'static str| {
+        let histogram = |name: &'static str, description: &'static str| {
             meter
                 .f64_histogram(name)
                 .with_unit("s")
@@ -38,12 +39,15 @@ impl Instruments {
         };
         let causes = |scope: PauseScope| PauseCause::ALL.iter().copied().map(move |cause| (scope, cause));
         Instruments {
-            pauses: seconds("rust.pause.duration", "How long the process, or a runtime in it, stood still."),
-            wakeups: seconds(
+            pauses: histogram(
+                "rust.pause.duration",
+                "How long the process, or a runtime in it, stood still.",
+            ),
+            wakeups: histogram(
                 "rust.wakeup.delay",
                 "How much later than it had asked to a thread that slept ran again.",
             ),
-            schedules: seconds("tokio.schedule.delay", "How long a task that was ready waited to run."),
+            schedules: histogram("tokio.schedule.delay", "How long a task that was ready waited to run."),
             attributes: PauseScope::ALL
                 .iter()
                 .copied()
@@ -83,10 +87,6 @@ fn every(delay: u64, tick: u64, record: impl FnMut(u64)) {
     let step = tick.max(delay / MOST).max(1);
     std::iter::successors(Some(delay), |delay| delay.checked_sub(step).filter(|delay| *delay > 0))
         .for_each(record);
-}
-
-fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::PauseScope;
 use super::monitor::Shared;
+use crate::moments::seconds;
 use crate::runtimes::Watched;
 use crate::{Runtimes, moments};
 
@@ -122,8 +123,4 @@ pub(super) fn register(meter: &Meter, context: &SourceContext, shared: &Arc<Shar
 
 fn scope(scope: PauseScope) -> KeyValue {
     KeyValue::new("rust.pause.scope", scope.as_str())
-}
-
-fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
 }

@@ -103,7 +103,7 @@ impl Tracker {
     /// has come back.
     pub(super) fn look(&mut self, look: &Look<'_>, mut over: impl FnMut(Stall)) -> Option<u64> {
         let metrics = &self.metrics;
-        let is_alone = self.workers.len() == 1;
+        let is_alone = self.is_alone();
         for (index, worker) in self.workers.iter_mut().enumerate() {
             let Some(progress) = Progress::of(metrics, index) else { break };
             let was_stuck = worker.stuck_since().is_some();
@@ -148,15 +148,14 @@ impl Tracker {
     /// After how many nanoseconds it should be looked at again, if before the next tick.
     pub(super) fn again_after(&self, now: u64) -> Option<u64> {
         let settling = self.settling.as_ref().map(|_| SETTLING);
-        let hides_stuck = self.workers.len() > 1;
-        let workers = self.workers.iter().filter(|_| hides_stuck);
+        let workers = self.workers.iter().filter(|_| !self.is_alone());
         workers.filter_map(|worker| worker.again_after(now)).chain(settling).min()
     }
 
     /// Calls `each` with the worker, where it is known, and the moment since when, of what stands still.
     pub(super) fn ongoing(&self, look: &Look<'_>, mut each: impl FnMut(Option<u32>, u64)) {
         let mut is_stuck = false;
-        if self.workers.len() > 1 {
+        if !self.is_alone() {
             for (index, worker) in self.workers.iter().enumerate() {
                 if let Some(since) = worker.stuck_since() {
                     is_stuck = true;
@@ -167,8 +166,13 @@ impl Tracker {
         let Some(sent) = self.sent.as_ref().filter(|_| !is_stuck) else { return };
         let waited = look.now.saturating_sub(sent.at).saturating_sub(sent.platform);
         if waited >= look.settings.runtime_threshold {
-            each((self.workers.len() == 1).then_some(0), sent.at);
+            each(self.is_alone().then_some(0), sent.at);
         }
+    }
+
+    /// Whether there is one worker, which holds all stamps up when it is stuck.
+    fn is_alone(&self) -> bool {
+        self.workers.len() == 1
     }
 
     fn returned(&mut self, returned: &Returned, look: &Look<'_>, over: &mut impl FnMut(Stall)) -> u64 {
@@ -178,8 +182,7 @@ impl Tracker {
             let overlap = to.min(returned.ran).saturating_sub(from.max(returned.sent));
             sent.platform += overlap;
         }
-        // One for most of which the whole process stood still is told as such, and not as the runtime's.
-        if delay >= look.settings.runtime_threshold && sent.platform < delay / 2 {
+        if delay >= look.settings.runtime_threshold && is_own(delay, sent.platform) {
             self.late(returned, &sent, look, over);
         }
         if let Some(worker) = returned.worker.and_then(|worker| self.workers.get_mut(worker)) {
@@ -190,7 +193,7 @@ impl Tracker {
     }
 
     fn late(&mut self, returned: &Returned, sent: &Sent, look: &Look<'_>, over: &mut impl FnMut(Stall)) {
-        let is_alone = self.workers.len() == 1;
+        let is_alone = self.is_alone();
         let stuck = self.workers.iter().any(|worker| worker.stuck_since().is_some());
         if !is_alone && (stuck || self.stuck_until >= sent.at) {
             return;
@@ -238,6 +241,11 @@ impl Tracker {
         stall.duration = busy.unwrap_or(0).clamp(stall.duration, most);
         Some(stall)
     }
+}
+
+/// Whether a stall is the runtime's: one for most of which the whole process stood still is told as such.
+pub(super) fn is_own(stall: u64, platform: u64) -> bool {
+    platform < stall / 2
 }
 
 #[cfg(test)]

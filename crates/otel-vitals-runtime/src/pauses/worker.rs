@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::RuntimeMetrics;
 
 use super::evidence::{Sample, ThreadTime, thread_time};
-use super::tracker::{Look, Stall};
+use super::tracker::{Look, Stall, is_own};
 
 /// How far a worker is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,7 +135,9 @@ impl Worker {
     pub(super) fn look(&mut self, now: Progress, look: &Look<'_>) -> Option<Stall> {
         if now != self.progress {
             let stall = self.is_stuck.then(|| self.stall(now, look));
-            let stall = stall.filter(|stall| self.is_own(stall) && !self.polled_between(now, stall, look));
+            let stall = stall.filter(|stall| {
+                is_own(stall.duration, self.platform) && !self.polled_between(now, stall, look)
+            });
             self.move_to(now, look);
             self.before = look.previous;
             return stall;
@@ -150,7 +152,7 @@ impl Worker {
     }
 
     /// Whether its thread ran for most of the time; also where that is not known.
-    fn computes(&mut self, now: u64) -> bool {
+    fn computes(&self, now: u64) -> bool {
         let ran = thread_time(self.thread).ran.zip(self.time.ran).map(|(now, then)| now.saturating_sub(then));
         ran.is_none_or(|ran| ran >= now.saturating_sub(self.seen) / 2)
     }
@@ -161,11 +163,6 @@ impl Worker {
         if self.time == ThreadTime::default() || progress.is_far_from(self.timed) || !look.samples.is_calm() {
             (self.time, self.timed) = (thread_time(self.thread), progress);
         }
-    }
-
-    /// One for most of which the whole process stood still is told as such, and not as the runtime's.
-    fn is_own(&self, stall: &Stall) -> bool {
-        self.platform < stall.duration / 2
     }
 
     /// Whether it was in many polls, none of which is likely to have been a stall.
