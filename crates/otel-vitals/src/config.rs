@@ -10,14 +10,17 @@ mod endpoint;
 mod environment;
 mod file;
 mod headers;
+mod monitor;
 mod reference;
 mod schema;
+mod secrets;
 mod value;
 mod yaml;
 
 pub(crate) use draft::Scope;
 pub use endpoint::Endpoint;
 pub use headers::Headers;
+pub use monitor::{AdminConfig, HardwareRoutes, MonitorConfig, Threshold, Thresholds, Tokens, Users};
 
 use otel_vitals_host::HostOptions;
 use otel_vitals_runtime::{AllocatorOptions, PauseOptions, ProcessOptions, TokioOptions};
@@ -46,6 +49,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Where and how to send it over OTLP.
     pub otlp: OtlpConfig,
+    /// What is told over HTTP, and to whom.
+    pub monitor: MonitorConfig,
 }
 
 impl Config {

@@ -53,8 +53,9 @@ mod vitals;
 
 pub use builder::VitalsBuilder;
 pub use config::{
-    Compression, Config, Endpoint, ExporterKind, Headers, MetricsConfig, OtlpConfig, Protocol,
-    ResourceConfig, ServiceConfig, Temporality,
+    AdminConfig, Compression, Config, Endpoint, ExporterKind, HardwareRoutes, Headers, MetricsConfig,
+    MonitorConfig, OtlpConfig, Protocol, ResourceConfig, ServiceConfig, Temporality, Threshold, Thresholds,
+    Tokens, Users,
 };
 pub use error::{ConfigError, Error};
 pub use vitals::Vitals;

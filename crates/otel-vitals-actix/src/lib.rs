@@ -1,0 +1,1 @@
+//! Health, hardware and debug routes of otel-vitals for actix-web.
