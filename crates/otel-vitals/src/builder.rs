@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, Scope};
 use crate::error::Error;
+use crate::vars::{self, Var};
 use crate::vitals::Vitals;
 
 /// Says more than [`init`](crate::init) takes, then [starts](VitalsBuilder::start).
@@ -34,6 +35,7 @@ pub struct VitalsBuilder {
     changes: Vec<Change>,
     provider: Option<SdkMeterProvider>,
     runtimes: Vec<(String, Handle)>,
+    vars: Vec<(String, Box<dyn Var>)>,
 }
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
@@ -86,11 +88,24 @@ impl VitalsBuilder {
         self
     }
 
+    /// Publishes a variable from the start, as [`Vars::publish`](crate::vars::Vars::publish) does. May be called several times.
+    ///
+    /// ```no_run
+    /// let orders = otel_vitals::vars::Counter::new();
+    /// let vitals = otel_vitals::Vitals::builder().publish("orders", orders.clone()).start()?;
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    pub fn publish(mut self, name: impl Into<String>, var: impl Var + 'static) -> Self {
+        self.vars.push((name.into(), Box::new(var)));
+        self
+    }
+
     /// Starts measuring. Works inside and outside any runtime, connects to nothing and returns at once.
     ///
     /// # Errors
     /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
-    /// process already, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
+    /// process already, [`Error::Start`] when the system refuses a thread, [`Error::Publish`] when a variable has no name or one
+    /// that is taken. Nothing is left half-started.
     pub fn start(self) -> Result<Vitals, Error> {
         let scope = if self.provider.is_some() { Scope::Measuring } else { Scope::Everything };
         let mut config = match self.config {
@@ -101,7 +116,12 @@ impl VitalsBuilder {
             change(&mut config);
         }
         config.validate_for(scope)?;
-        Vitals::start(config, self.provider, &self.runtimes)
+        vars::check_all(self.vars.iter().map(|(name, _)| name.as_str()))?;
+        let vitals = Vitals::start(config, self.provider, &self.runtimes)?;
+        for (name, var) in self.vars {
+            vitals.vars().publish_boxed(name, var)?;
+        }
+        Ok(vitals)
     }
 }
 
@@ -114,6 +134,7 @@ impl fmt::Debug for VitalsBuilder {
             .field("changes", &self.changes.len())
             .field("provider", &self.provider.is_some())
             .field("runtimes", &self.runtimes)
+            .field("vars", &self.vars.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish()
     }
 }
@@ -122,6 +143,17 @@ impl fmt::Debug for VitalsBuilder {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_variable_without_a_name_of_its_own_starts_nothing() {
+        let builder =
+            || Vitals::builder().config(Config::default()).meter_provider(SdkMeterProvider::default());
+        for names in [["", "x"], ["x", "x"], ["x", "memstats"]] {
+            let error =
+                names.into_iter().fold(builder(), |builder, name| builder.publish(name, || 1)).start();
+            assert!(matches!(error, Err(Error::Publish(_))), "{names:?}: {error:?}");
+        }
+    }
 
     #[test]
     fn a_provider_of_the_application_starts_whatever_is_said_of_export() {

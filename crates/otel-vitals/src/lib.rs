@@ -49,6 +49,7 @@ mod error;
 mod groups;
 mod pipeline;
 mod resource;
+pub mod vars;
 mod vitals;
 
 pub use builder::VitalsBuilder;

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::groups;
 use crate::pipeline::{self, Control};
 use crate::resource;
+use crate::vars::{Standard, Vars};
 
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -53,6 +54,7 @@ struct Inner {
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
+    vars: Vars,
     running: Running,
 }
 
@@ -112,8 +114,10 @@ impl Vitals {
             _ => {}
         }
         let pauses = pauses?;
-        let vitals =
-            Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, running }) };
+        let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
+        let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
+        let inner = Inner { config, provider, export, runtimes, pauses, vars, running };
+        let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
         }
@@ -169,6 +173,20 @@ impl Vitals {
     #[must_use]
     pub fn pauses(&self) -> Pauses {
         self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
+    }
+
+    /// The published variables, as Go's `expvar` has them; `/debug/vars` of otel-vitals-actix shows them.
+    ///
+    /// ```no_run
+    /// let vitals = otel_vitals::init()?;
+    /// let orders = otel_vitals::vars::Counter::new();
+    /// vitals.vars().publish("orders", orders.clone())?;
+    /// orders.add(1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn vars(&self) -> &Vars {
+        &self.inner.vars
     }
 
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
