@@ -17,7 +17,7 @@
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
 //!
-//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
+//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and [`Vitals::vars`] its `expvar`.
 //!
 //! # What it promises
 //!
@@ -107,3 +107,8 @@ struct PausesReference;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/memstats.md")]
 struct MemStatsReference;
+
+/// And so does that of the reference of published variables.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/variables.md")]
+struct VariablesReference;
