@@ -14,6 +14,11 @@ use std::fmt;
 pub struct Users(BTreeMap<String, Secret>);
 
 /// Bearer tokens, any of which does. They are never printed.
+///
+/// ```
+/// let tokens: otel_vitals::Tokens = ["mF_9.B5f-4.1JqM"].into_iter().collect();
+/// assert_eq!(format!("{tokens:?}"), "[<hidden>]");
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tokens(Vec<Secret>);
 
