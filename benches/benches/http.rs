@@ -1,6 +1,11 @@
 //! The heartbeat beside an empty route of the same server, and all routes beside a gin service that has them, asked by the
 //! same client in turns. Needs Go; `--rounds N` for more than a look.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench prints what it measured")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench prints what it measured"
+)]
 
 use benches::http::{Asked, Client};
 use benches::table::Table;
@@ -28,7 +33,8 @@ const PATHS: [&str; 6] = [
 
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
-    let rounds = arguments.windows(2).find(|pair| pair[0] == "--rounds").map_or(5, |pair| pair[1].parse().unwrap());
+    let rounds =
+        arguments.windows(2).find(|pair| pair[0] == "--rounds").map_or(5, |pair| pair[1].parse().unwrap());
     let mut servers = vec![Server::new("otel-vitals", Command::new(env!("CARGO_BIN_EXE_http_ours")))];
     match gin() {
         Some(program) => servers.push(Server::new("gin", program)),
@@ -59,18 +65,14 @@ fn turns(servers: &mut [Server], rounds: usize) -> Vec<Vec<Vec<Asked>>> {
 }
 
 fn heartbeat(servers: &[Server], all: &[Vec<Vec<Asked>>]) {
-    let mut table = Table::new(["heartbeat beside", "× its requests a second, median of rounds", "from", "to"]);
+    let mut table =
+        Table::new(["heartbeat beside", "× its requests a second, median of rounds", "from", "to"]);
     let mut row = |name: String, beside: &[Asked]| {
         let mut ratios: Vec<_> =
             all[0][1].iter().zip(beside).map(|(ours, other)| ours.rate() / other.rate()).collect();
         ratios.sort_by(f64::total_cmp);
         let shown = |ratio: f64| format!("{ratio:.3}");
-        table.row([
-            name,
-            shown(ratios[ratios.len() / 2]),
-            shown(ratios[0]),
-            shown(ratios[ratios.len() - 1]),
-        ]);
+        table.row([name, shown(ratios[ratios.len() / 2]), shown(ratios[0]), shown(ratios[ratios.len() - 1])]);
     };
     row("an empty route of the same server".to_owned(), &all[0][0]);
     for (server, asked) in servers.iter().zip(all).skip(1) {
@@ -80,7 +82,14 @@ fn heartbeat(servers: &[Server], all: &[Vec<Vec<Asked>>]) {
 }
 
 fn routes(servers: &mut [Server], all: Vec<Vec<Vec<Asked>>>) {
-    let mut table = Table::new(["route", "server", "requests a second", "p50, µs", "p99, µs", "heap allocations a request"]);
+    let mut table = Table::new([
+        "route",
+        "server",
+        "requests a second",
+        "p50, µs",
+        "p99, µs",
+        "heap allocations a request",
+    ]);
     let mut by_server: Vec<_> = all.into_iter().map(Vec::into_iter).collect();
     for path in PATHS {
         for (server, asked) in servers.iter_mut().zip(&mut by_server) {
@@ -121,13 +130,15 @@ impl Server {
     /// Blocks that the heap gave out for a request of `path`.
     fn allocations(&mut self, path: &str) -> f64 {
         let mut mallocs = || {
-            let vars: serde_json::Value = serde_json::from_str(body(&self.client.get("/debug/vars"))).unwrap();
+            let vars: serde_json::Value =
+                serde_json::from_str(body(&self.client.get("/debug/vars"))).unwrap();
             vars["memstats"]["Mallocs"].as_u64().unwrap()
         };
         let (first, second) = (mallocs(), mallocs());
         self.client.repeat(path, COUNTED);
         let mut mallocs = || {
-            let vars: serde_json::Value = serde_json::from_str(body(&self.client.get("/debug/vars"))).unwrap();
+            let vars: serde_json::Value =
+                serde_json::from_str(body(&self.client.get("/debug/vars"))).unwrap();
             vars["memstats"]["Mallocs"].as_u64().unwrap()
         };
         // Looking allocates as well.

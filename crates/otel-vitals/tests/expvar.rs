@@ -13,8 +13,17 @@ use std::process::{Command, Stdio};
 static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
 
 /// Those that only one of the two has, or has with values of its own.
-const OWN: [&str; 9] =
-    ["build", "cmdline", "last_pause", "memstats", "os", "os_cores", "rust_version", "tasks", "uptime_seconds"];
+const OWN: [&str; 9] = [
+    "build",
+    "cmdline",
+    "last_pause",
+    "memstats",
+    "os",
+    "os_cores",
+    "rust_version",
+    "tasks",
+    "uptime_seconds",
+];
 
 #[test]
 fn what_go_writes_is_what_we_write_and_what_we_write_go_reads() {
