@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, Scope};
 use crate::error::Error;
+use crate::health::Check;
 use crate::vitals::Vitals;
 
 /// Says more than [`init`](crate::init) takes, then [starts](VitalsBuilder::start).
@@ -34,6 +35,7 @@ pub struct VitalsBuilder {
     changes: Vec<Change>,
     provider: Option<SdkMeterProvider>,
     runtimes: Vec<(String, Handle)>,
+    checks: Vec<(String, Check)>,
 }
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
@@ -86,11 +88,25 @@ impl VitalsBuilder {
         self
     }
 
+    /// Registers a health check from the start, as [`Health::register`](crate::health::Health::register) does. May be called several times.
+    ///
+    /// ```no_run
+    /// use otel_vitals::health::Check;
+    ///
+    /// let vitals = otel_vitals::Vitals::builder().health_check("store", Check::tcp("db.internal:5432")).start()?;
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    pub fn health_check(mut self, name: impl Into<String>, check: impl Into<Check>) -> Self {
+        self.checks.push((name.into(), check.into()));
+        self
+    }
+
     /// Starts measuring. Works inside and outside any runtime, connects to nothing and returns at once.
     ///
     /// # Errors
     /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
-    /// process already, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
+    /// process already, [`Error::HealthCheck`] when two health checks have one name, or one has none, [`Error::Start`] when the
+    /// system refuses a thread. Nothing is left half-started.
     pub fn start(self) -> Result<Vitals, Error> {
         let scope = if self.provider.is_some() { Scope::Measuring } else { Scope::Everything };
         let mut config = match self.config {
@@ -101,7 +117,7 @@ impl VitalsBuilder {
             change(&mut config);
         }
         config.validate_for(scope)?;
-        Vitals::start(config, self.provider, &self.runtimes)
+        Vitals::start(config, self.provider, &self.runtimes, self.checks)
     }
 }
 
@@ -114,6 +130,7 @@ impl fmt::Debug for VitalsBuilder {
             .field("changes", &self.changes.len())
             .field("provider", &self.provider.is_some())
             .field("runtimes", &self.runtimes)
+            .field("checks", &self.checks)
             .finish()
     }
 }

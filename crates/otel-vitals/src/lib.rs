@@ -17,7 +17,7 @@
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
 //!
-//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
+//! [`Vitals::health`] runs health checks, and answers probes. [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
 //!
 //! # What it promises
 //!
@@ -47,6 +47,7 @@ mod config;
 mod delta;
 mod error;
 mod groups;
+pub mod health;
 mod pipeline;
 mod resource;
 mod vitals;
@@ -106,3 +107,8 @@ struct PausesReference;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/memstats.md")]
 struct MemStatsReference;
+
+/// And so does that of the reference of health checks.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/health.md")]
+struct HealthReference;
