@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, Scope};
 use crate::error::Error;
+use crate::health::Check;
 use crate::vars::{self, Var};
 use crate::vitals::Vitals;
 
@@ -36,6 +37,7 @@ pub struct VitalsBuilder {
     provider: Option<SdkMeterProvider>,
     runtimes: Vec<(String, Handle)>,
     vars: Vec<(String, Box<dyn Var>)>,
+    checks: Vec<(String, Check)>,
 }
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
@@ -100,12 +102,25 @@ impl VitalsBuilder {
         self
     }
 
+    /// Registers a health check from the start, as [`Health::register`](crate::health::Health::register) does. May be called several times.
+    ///
+    /// ```no_run
+    /// use otel_vitals::health::Check;
+    ///
+    /// let vitals = otel_vitals::Vitals::builder().health_check("store", Check::tcp("db.internal:5432")).start()?;
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    pub fn health_check(mut self, name: impl Into<String>, check: impl Into<Check>) -> Self {
+        self.checks.push((name.into(), check.into()));
+        self
+    }
+
     /// Starts measuring. Works inside and outside any runtime, connects to nothing and returns at once.
     ///
     /// # Errors
     /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
-    /// process already, [`Error::Start`] when the system refuses a thread, [`Error::Publish`] when a variable has no name or one
-    /// that is taken. Nothing is left half-started.
+    /// process already, [`Error::HealthCheck`] when two health checks have one name, or one has none, [`Error::Publish`] when a
+    /// variable has no name or one that is taken, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
     pub fn start(self) -> Result<Vitals, Error> {
         let scope = if self.provider.is_some() { Scope::Measuring } else { Scope::Everything };
         let mut config = match self.config {
@@ -117,7 +132,7 @@ impl VitalsBuilder {
         }
         config.validate_for(scope)?;
         vars::check_all(self.vars.iter().map(|(name, _)| name.as_str()))?;
-        let vitals = Vitals::start(config, self.provider, &self.runtimes)?;
+        let vitals = Vitals::start(config, self.provider, &self.runtimes, self.checks)?;
         for (name, var) in self.vars {
             vitals.vars().publish_boxed(name, var)?;
         }
@@ -135,6 +150,7 @@ impl fmt::Debug for VitalsBuilder {
             .field("provider", &self.provider.is_some())
             .field("runtimes", &self.runtimes)
             .field("vars", &self.vars.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("checks", &self.checks)
             .finish()
     }
 }

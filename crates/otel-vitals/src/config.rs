@@ -198,6 +198,8 @@ pub struct MetricsConfig {
     pub tokio: TokioOptions,
     /// Stalls of the process and of its runtimes.
     pub pauses: PauseOptions,
+    /// `otel_vitals.health.*`, where health checks or probes are used.
+    pub health: bool,
     /// `system.*` and `linux.*`.
     pub host: HostOptions,
 }
@@ -213,6 +215,7 @@ impl Default for MetricsConfig {
             allocator: AllocatorOptions::default(),
             tokio: TokioOptions::default(),
             pauses: PauseOptions::default(),
+            health: true,
             host: HostOptions::default(),
         }
     }

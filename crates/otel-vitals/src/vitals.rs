@@ -14,7 +14,8 @@ use crate::builder::VitalsBuilder;
 use crate::config::Config;
 use crate::error::Error;
 use crate::groups;
-use crate::pipeline::{self, Control};
+use crate::health::{Check, Health};
+use crate::pipeline::{self, Control, LastExport};
 use crate::resource;
 use crate::vars::{Standard, Vars};
 
@@ -55,6 +56,7 @@ struct Inner {
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
     vars: Vars,
+    health: Health,
     running: Running,
 }
 
@@ -65,6 +67,16 @@ enum Export {
     /// The application, from the provider that it brought.
     Application(Brought),
     /// Nobody: switched off.
+    Nobody,
+}
+
+/// Who exports, for those who ask whether it arrives.
+pub(crate) enum Exporting {
+    /// Our own pipeline, with what its last export came to.
+    Pipeline(LastExport),
+    /// The application.
+    Application,
+    /// Nobody.
     Nobody,
 }
 
@@ -84,7 +96,9 @@ impl Vitals {
         config: Config,
         provider: Option<SdkMeterProvider>,
         named: &[(String, Handle)],
+        checks: Vec<(String, Check)>,
     ) -> Result<Self, Error> {
+        let health = Health::with(checks)?;
         let running = Running::claim()?;
         let collection = Collection::default();
         let (provider, export) = match provider {
@@ -103,9 +117,14 @@ impl Vitals {
         let runtimes = Runtimes::default();
         if !matches!(export, Export::Nobody) {
             let brought = matches!(export, Export::Application(_));
-            groups::register(&provider, &config, &runtimes, &collection, brought);
+            groups::register(&provider, &config, &runtimes, &health, &collection, brought);
         }
         let pauses = groups::watch(&provider, &config, &runtimes, &collection);
+        let what = "the thread of health checks";
+        let pauses = pauses.and_then(|pauses| match health.start_if_used() {
+            Ok(()) => Ok(pauses),
+            Err(source) => Err(Error::Start { what, source }),
+        });
         match (&export, &pauses) {
             (Export::Pipeline(_), Ok(_)) => opentelemetry::global::set_meter_provider(provider.clone()),
             // Nothing was measured that would be worth an export.
@@ -116,7 +135,7 @@ impl Vitals {
         let pauses = pauses?;
         let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
         let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
-        let inner = Inner { config, provider, export, runtimes, pauses, vars, running };
+        let inner = Inner { config, provider, export, runtimes, pauses, health, vars, running };
         let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
@@ -189,6 +208,23 @@ impl Vitals {
         &self.inner.vars
     }
 
+    /// What is checked of this service, and how it is: see [`health`](crate::health). Works whatever is configured, `disabled` included.
+    ///
+    /// ```
+    /// use otel_vitals::health::{Probe, Status};
+    ///
+    /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
+    /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
+    /// assert_eq!(vitals.health().report(Probe::Ready).status, Status::Pass, "nothing is checked");
+    /// vitals.health().begin_shutdown();
+    /// assert_eq!(vitals.health().report(Probe::Ready).reasons, ["shutting down"]);
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.inner.health
+    }
+
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
     /// The runtime that vitals were started in is watched without this. A runtime that is dropped is not watched any more,
     /// and none is kept running by being watched.
@@ -251,6 +287,20 @@ impl Vitals {
         &self.inner.config
     }
 
+    /// Whether pauses are watched for.
+    pub(crate) fn is_watching_pauses(&self) -> bool {
+        self.inner.pauses.is_some()
+    }
+
+    /// Who exports.
+    pub(crate) fn exporting(&self) -> Exporting {
+        match &self.inner.export {
+            Export::Pipeline(control) => Exporting::Pipeline(control.last_export().clone()),
+            Export::Application(_) => Exporting::Application,
+            Export::Nobody => Exporting::Nobody,
+        }
+    }
+
     /// Collects and exports now, within `metrics.timeout`.
     ///
     /// # Errors
@@ -273,7 +323,8 @@ impl Vitals {
         }
     }
 
-    /// Collects and exports a last time, within five seconds, and stops. Later calls report what the first came
+    /// Collects and exports a last time, within five seconds, and stops. From its beginning the service is not
+    /// [ready](crate::health::Probe::Ready), and at its end health checks stop. Later calls report what the first came
     /// to. A provider that the application brought is flushed and goes on without ours.
     ///
     /// # Errors
@@ -310,6 +361,7 @@ impl Inner {
     }
 
     fn shutdown(&self, limit: Duration) -> Result<(), Error> {
+        self.health.begin_shutdown();
         let outcome = match &self.export {
             Export::Pipeline(control) => control.shutdown(limit),
             Export::Application(brought) if self.running.is_held() => {
@@ -324,6 +376,7 @@ impl Inner {
         if let Some(pauses) = &self.pauses {
             pauses.stop();
         }
+        self.health.stop();
         outcome
     }
 }

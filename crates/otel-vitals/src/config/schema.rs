@@ -186,6 +186,7 @@ static METRICS: &[Key] = &[
     group("allocator", ALLOCATOR),
     group("tokio", TOKIO),
     group("pauses", PAUSES),
+    switch("health", |config| &mut config.metrics.health),
     group("host", HOST),
 ];
 
