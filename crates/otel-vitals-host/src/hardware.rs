@@ -70,10 +70,10 @@ pub struct DiskReading {
 }
 
 /// Space of a file system. Used, available and reserved sum up to all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiskSpace {
-    /// All of it (By); never zero.
+    /// All of it (By); never zero where it was told.
     pub total: u64,
     /// What holds data (By).
     pub used: u64,
@@ -98,7 +98,7 @@ pub struct MemoryReading {
 }
 
 /// Memory of a control group that has a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupMemory {
     /// What it may use (By).
@@ -124,7 +124,7 @@ pub struct CpuReading {
 }
 
 /// Processors as a control group with a quota has them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GroupCpu {
     /// What the quota is worth (cores).

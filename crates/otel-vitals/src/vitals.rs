@@ -14,6 +14,7 @@ use crate::builder::VitalsBuilder;
 use crate::config::Config;
 use crate::error::Error;
 use crate::groups;
+use crate::hardware::Hardware;
 use crate::pipeline::{self, Control};
 use crate::resource;
 
@@ -53,6 +54,7 @@ struct Inner {
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
+    hardware: Hardware,
     running: Running,
 }
 
@@ -112,8 +114,9 @@ impl Vitals {
             _ => {}
         }
         let pauses = pauses?;
-        let vitals =
-            Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, running }) };
+        let hardware = Hardware::new(&config);
+        let inner = Inner { config, provider, export, runtimes, pauses, hardware, running };
+        let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
         }
@@ -169,6 +172,20 @@ impl Vitals {
     #[must_use]
     pub fn pauses(&self) -> Pauses {
         self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
+    }
+
+    /// Disks, memory and processors, and whether they are still enough.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), otel_vitals::Error> {
+    /// let vitals = otel_vitals::init()?;
+    /// println!("{}", vitals.hardware().snapshot().await.level());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn hardware(&self) -> &Hardware {
+        &self.inner.hardware
     }
 
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
@@ -306,6 +323,7 @@ impl Inner {
         if let Some(pauses) = &self.pauses {
             pauses.stop();
         }
+        self.hardware.stop();
         outcome
     }
 }
