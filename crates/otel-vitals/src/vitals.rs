@@ -14,6 +14,7 @@ use crate::builder::VitalsBuilder;
 use crate::config::Config;
 use crate::error::Error;
 use crate::groups;
+use crate::hardware::Hardware;
 use crate::health::{Check, Health};
 use crate::pipeline::{self, Control, LastExport};
 use crate::resource;
@@ -57,6 +58,7 @@ struct Inner {
     pauses: Option<PauseMonitor>,
     vars: Vars,
     health: Health,
+    hardware: Hardware,
     running: Running,
 }
 
@@ -135,7 +137,8 @@ impl Vitals {
         let pauses = pauses?;
         let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
         let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
-        let inner = Inner { config, provider, export, runtimes, pauses, health, vars, running };
+        let hardware = Hardware::new(&config);
+        let inner = Inner { config, provider, export, runtimes, pauses, health, hardware, vars, running };
         let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
@@ -223,6 +226,20 @@ impl Vitals {
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.inner.health
+    }
+
+    /// Disks, memory and processors, and whether they are still enough.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), otel_vitals::Error> {
+    /// let vitals = otel_vitals::init()?;
+    /// println!("{}", vitals.hardware().snapshot().await.level());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn hardware(&self) -> &Hardware {
+        &self.inner.hardware
     }
 
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
@@ -377,6 +394,7 @@ impl Inner {
             pauses.stop();
         }
         self.health.stop();
+        self.hardware.stop();
         outcome
     }
 }
