@@ -17,7 +17,7 @@
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
 //!
-//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
+//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and [`Vitals::hardware`] tells whether disks, memory and processors are still enough.
 //!
 //! # What it promises
 //!
@@ -102,6 +102,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/pauses.md")]
 struct PausesReference;
+
+/// And so does that of the reference of the hardware.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/hardware.md")]
+struct HardwareReference;
 
 /// And so does that of the reference of `MemStats`.
 #[cfg(doctest)]
