@@ -24,7 +24,7 @@ pub(crate) enum Access {
     #[expect(dead_code, reason = "the probes come next; the heartbeat is not behind the gate at all")]
     Everyone,
     /// Credentials with `security`, nothing without.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the routes of hardware come next"))]
+    #[expect(dead_code, reason = "the routes of hardware come next")]
     Hardware,
     /// Credentials with `security`, to be on this machine without.
     Debug,
