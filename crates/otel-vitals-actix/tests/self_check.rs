@@ -94,6 +94,8 @@ fn a_server_of_two_workers_is_asked_once_and_again_when_it_is_started_again() {
     let (address, of_app) = (server.address, started.vitals.clone());
     assert_eq!(wire::get(address, "/status/health").text(), "OK", "on the other worker, too");
     server.stop();
+    // Its workers may have a little to do yet.
+    until("its end", || started.vitals.runtimes().is_empty());
     assert_eq!(logged(&url).len(), 1, "{:?}", logged(&url));
 
     let server = wire::serve_at(&address.to_string(), move |listener| {
