@@ -22,12 +22,10 @@ pub(crate) fn text(status: StatusCode, body: impl MessageBody + 'static) -> Http
 }
 
 /// An answer of JSON, of a media type that says which.
-// Its callers are the routes of health, hardware and variables.
-#[cfg_attr(not(test), expect(dead_code, reason = "the routes of JSON come next"))]
 pub(crate) fn json(
     status: StatusCode,
-    body: impl MessageBody + 'static,
     content_type: &'static str,
+    body: impl MessageBody + 'static,
 ) -> HttpResponse {
     typed(status, content_type, body)
 }
@@ -83,7 +81,7 @@ mod tests {
 
     #[test]
     fn every_answer_says_what_it_is_and_that_nobody_keeps_it() {
-        let json = json(StatusCode::SERVICE_UNAVAILABLE, "{}", "application/health+json");
+        let json = json(StatusCode::SERVICE_UNAVAILABLE, "application/health+json", "{}");
         assert_eq!(json.headers().get(CONTENT_TYPE).unwrap(), "application/health+json");
         let others = [text(StatusCode::OK, "OK"), html("<p>"), method_not_allowed()];
         for response in others.iter().chain([&json]) {

@@ -51,6 +51,7 @@ mod routes;
 mod self_check;
 mod serve;
 mod state;
+mod variables;
 
 pub use admin::{AdminError, AdminServer};
 pub use routes::routes;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::gate::Access;
 use crate::state::State;
-use crate::{answer, heartbeat, path, pprof, self_check};
+use crate::{answer, heartbeat, path, pprof, self_check, variables};
 use contained::contained;
 
 /// The name under which the workers of a server are watched.
@@ -76,6 +76,9 @@ impl HttpServiceFactory for Routes {
         if monitor.status {
             table.heartbeat(&monitor.health);
         }
+        if monitor.debug {
+            table.get(&monitor.debug_vars, Access::Debug, variables::answer);
+        }
         if monitor.pprof {
             table.tree(&monitor.debug_pprof, Access::Debug, pprof::answer);
         }
@@ -103,7 +106,6 @@ impl Table<'_> {
     }
 
     /// `handler` answers GET and HEAD at `route`, to those who have this access.
-    #[expect(dead_code, reason = "the routes of JSON come next")]
     fn get<H, F>(&mut self, route: &str, access: Access, handler: H)
     where
         H: Fn(Arc<State>, HttpRequest) -> F + Clone + 'static,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::gate::Gate;
 use crate::self_check::SelfChecks;
+use crate::variables::Looking;
 
 /// The closure that `HttpServer::new` takes asks for routes once for each worker. They must be the same to all of them: who
 /// has failed to log in on one worker has failed.
@@ -14,6 +15,7 @@ pub(crate) struct State {
     vitals: Vitals,
     pub(crate) gate: Gate,
     pub(crate) self_checks: SelfChecks,
+    pub(crate) looking: Looking,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             vitals: vitals.clone(),
             gate: Gate::new(&vitals.config().monitor),
             self_checks: SelfChecks::default(),
+            looking: Looking::default(),
         });
         states.push((place, Arc::downgrade(&state)));
         state

@@ -7,6 +7,8 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, Scope};
 use crate::error::Error;
+use crate::health::Check;
+use crate::vars::{self, Var};
 use crate::vitals::Vitals;
 
 /// Says more than [`init`](crate::init) takes, then [starts](VitalsBuilder::start).
@@ -34,6 +36,8 @@ pub struct VitalsBuilder {
     changes: Vec<Change>,
     provider: Option<SdkMeterProvider>,
     runtimes: Vec<(String, Handle)>,
+    vars: Vec<(String, Box<dyn Var>)>,
+    checks: Vec<(String, Check)>,
 }
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
@@ -86,11 +90,37 @@ impl VitalsBuilder {
         self
     }
 
+    /// Publishes a variable from the start, as [`Vars::publish`](crate::vars::Vars::publish) does. May be called several times.
+    ///
+    /// ```no_run
+    /// let orders = otel_vitals::vars::Counter::new();
+    /// let vitals = otel_vitals::Vitals::builder().publish("orders", orders.clone()).start()?;
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    pub fn publish(mut self, name: impl Into<String>, var: impl Var + 'static) -> Self {
+        self.vars.push((name.into(), Box::new(var)));
+        self
+    }
+
+    /// Registers a health check from the start, as [`Health::register`](crate::health::Health::register) does. May be called several times.
+    ///
+    /// ```no_run
+    /// use otel_vitals::health::Check;
+    ///
+    /// let vitals = otel_vitals::Vitals::builder().health_check("store", Check::tcp("db.internal:5432")).start()?;
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    pub fn health_check(mut self, name: impl Into<String>, check: impl Into<Check>) -> Self {
+        self.checks.push((name.into(), check.into()));
+        self
+    }
+
     /// Starts measuring. Works inside and outside any runtime, connects to nothing and returns at once.
     ///
     /// # Errors
     /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
-    /// process already, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
+    /// process already, [`Error::HealthCheck`] when two health checks have one name, or one has none, [`Error::Publish`] when a
+    /// variable has no name or one that is taken, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
     pub fn start(self) -> Result<Vitals, Error> {
         let scope = if self.provider.is_some() { Scope::Measuring } else { Scope::Everything };
         let mut config = match self.config {
@@ -101,7 +131,12 @@ impl VitalsBuilder {
             change(&mut config);
         }
         config.validate_for(scope)?;
-        Vitals::start(config, self.provider, &self.runtimes)
+        vars::check_all(self.vars.iter().map(|(name, _)| name.as_str()))?;
+        let vitals = Vitals::start(config, self.provider, &self.runtimes, self.checks)?;
+        for (name, var) in self.vars {
+            vitals.vars().publish_boxed(name, var)?;
+        }
+        Ok(vitals)
     }
 }
 
@@ -114,6 +149,8 @@ impl fmt::Debug for VitalsBuilder {
             .field("changes", &self.changes.len())
             .field("provider", &self.provider.is_some())
             .field("runtimes", &self.runtimes)
+            .field("vars", &self.vars.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("checks", &self.checks)
             .finish()
     }
 }
@@ -122,6 +159,17 @@ impl fmt::Debug for VitalsBuilder {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_variable_without_a_name_of_its_own_starts_nothing() {
+        let builder =
+            || Vitals::builder().config(Config::default()).meter_provider(SdkMeterProvider::default());
+        for names in [["", "x"], ["x", "x"], ["x", "memstats"]] {
+            let error =
+                names.into_iter().fold(builder(), |builder, name| builder.publish(name, || 1)).start();
+            assert!(matches!(error, Err(Error::Publish(_))), "{names:?}: {error:?}");
+        }
+    }
 
     #[test]
     fn a_provider_of_the_application_starts_whatever_is_said_of_export() {

@@ -7,11 +7,13 @@ mod certificates;
 mod check;
 mod draft;
 mod endpoint;
-mod environment;
+pub(crate) mod environment;
 mod file;
 mod headers;
 mod monitor;
+mod phc;
 mod reference;
+mod route;
 mod schema;
 mod secrets;
 mod value;
@@ -196,6 +198,8 @@ pub struct MetricsConfig {
     pub tokio: TokioOptions,
     /// Stalls of the process and of its runtimes.
     pub pauses: PauseOptions,
+    /// `otel_vitals.health.*`, where health checks or probes are used.
+    pub health: bool,
     /// `system.*` and `linux.*`.
     pub host: HostOptions,
 }
@@ -211,6 +215,7 @@ impl Default for MetricsConfig {
             allocator: AllocatorOptions::default(),
             tokio: TokioOptions::default(),
             pauses: PauseOptions::default(),
+            health: true,
             host: HostOptions::default(),
         }
     }

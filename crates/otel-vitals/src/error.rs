@@ -8,6 +8,8 @@ pub(crate) use config_error::{Found, Origin, Problem};
 use std::io;
 use std::time::Duration;
 
+use crate::health::RegisterError;
+
 /// Why the start, a flush or a shutdown failed.
 ///
 /// A collector that is down is never an error of the start; it is one of [`flush`](crate::Vitals::flush), for
@@ -21,6 +23,9 @@ pub enum Error {
     /// Vitals are already running in this process.
     #[error("otel-vitals is already running in this process")]
     AlreadyInitialized,
+    /// A health check that was to be there from the start cannot be registered, and nothing was started.
+    #[error(transparent)]
+    HealthCheck(#[from] RegisterError),
     /// The system did not give us what the pipeline runs on.
     #[error("cannot start {what}: {source}")]
     Start {
@@ -29,6 +34,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A variable that was to be published from the start has no name, or one that is taken.
+    #[error(transparent)]
+    Publish(#[from] crate::vars::PublishError),
     /// No exporter could be made of a configuration that looked right.
     #[error("cannot export to {endpoint}: {reason}")]
     Exporter {

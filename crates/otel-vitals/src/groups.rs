@@ -8,12 +8,14 @@ use otel_vitals_runtime::{PauseMonitor, Runtimes};
 use crate::config::{Config, Temporality};
 use crate::delta;
 use crate::error::Error;
+use crate::health::{self, Health};
 
 /// Declares every group that `config` turns on.
 pub(crate) fn register(
     provider: &SdkMeterProvider,
     config: &Config,
     runtimes: &Runtimes,
+    health: &Health,
     collection: &Collection,
     brought: bool,
 ) {
@@ -29,6 +31,9 @@ pub(crate) fn register(
     otel_vitals_runtime::register_tokio(&process, &context, runtimes, &config.metrics.tokio);
     let host = meter(otel_vitals_host::scope(), false);
     otel_vitals_host::register(&host, &context, &config.metrics.host);
+    if config.metrics.health {
+        health::register(&meter(crate::scope(), true), &context, health.registry());
+    }
 }
 
 /// Starts to watch for pauses, if `config` says so.

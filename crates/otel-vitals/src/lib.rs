@@ -17,7 +17,8 @@
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
 //!
-//! [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program.
+//! [`Vitals::health`] runs health checks, and answers probes. [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and
+//! [`Vitals::vars`] its `expvar`.
 //!
 //! # What it promises
 //!
@@ -47,8 +48,11 @@ mod config;
 mod delta;
 mod error;
 mod groups;
+pub mod hardware;
+pub mod health;
 mod pipeline;
 mod resource;
+pub mod vars;
 mod vitals;
 
 pub use builder::VitalsBuilder;
@@ -106,3 +110,13 @@ struct PausesReference;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/memstats.md")]
 struct MemStatsReference;
+
+/// And so does that of the reference of published variables.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/variables.md")]
+struct VariablesReference;
+
+/// And so does that of the reference of health checks.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/health.md")]
+struct HealthReference;

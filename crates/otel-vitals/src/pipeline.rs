@@ -9,6 +9,7 @@ mod console;
 mod exporter;
 #[cfg(feature = "http")]
 mod http_client;
+mod last_export;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod otlp;
 #[cfg(not(any(feature = "grpc", feature = "http")))]
@@ -35,6 +36,7 @@ use exporter::Exporter;
 use reader::Reader;
 use worker::{Stop, Worker};
 
+pub(crate) use last_export::LastExport;
 pub(crate) use reader::Control;
 
 const THREAD: &str = "otel-vitals";
@@ -81,7 +83,9 @@ pub(crate) fn start(
                     Err(error) => return drop(started.send(Err(error))),
                 }
             };
-            let worker = Worker::new(&settings, reader, collection, exporters, requests, &meter_provider);
+            let last = worker_control.last_export().clone();
+            let worker =
+                Worker::new(&settings, reader, collection, exporters, requests, last, &meter_provider);
             // The worker must not keep the provider alive: its reader only knows the pipeline weakly.
             drop(meter_provider);
             if started.send(Ok(())).is_ok() {
@@ -150,7 +154,7 @@ fn deadline(limit: Duration) -> Instant {
 }
 
 /// Logs. A subscriber of the application's that panics must not end the thread that exports.
-fn quietly(log: impl FnOnce()) {
+pub(crate) fn quietly(log: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(log));
 }
 

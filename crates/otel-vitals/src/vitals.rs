@@ -14,8 +14,11 @@ use crate::builder::VitalsBuilder;
 use crate::config::Config;
 use crate::error::Error;
 use crate::groups;
-use crate::pipeline::{self, Control};
+use crate::hardware::Hardware;
+use crate::health::{Check, Health};
+use crate::pipeline::{self, Control, LastExport};
 use crate::resource;
+use crate::vars::{Standard, Vars};
 
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -53,6 +56,9 @@ struct Inner {
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
+    vars: Vars,
+    health: Health,
+    hardware: Hardware,
     running: Running,
 }
 
@@ -63,6 +69,16 @@ enum Export {
     /// The application, from the provider that it brought.
     Application(Brought),
     /// Nobody: switched off.
+    Nobody,
+}
+
+/// Who exports, for those who ask whether it arrives.
+pub(crate) enum Exporting {
+    /// Our own pipeline, with what its last export came to.
+    Pipeline(LastExport),
+    /// The application.
+    Application,
+    /// Nobody.
     Nobody,
 }
 
@@ -82,7 +98,9 @@ impl Vitals {
         config: Config,
         provider: Option<SdkMeterProvider>,
         named: &[(String, Handle)],
+        checks: Vec<(String, Check)>,
     ) -> Result<Self, Error> {
+        let health = Health::with(checks)?;
         let running = Running::claim()?;
         let collection = Collection::default();
         let (provider, export) = match provider {
@@ -101,9 +119,14 @@ impl Vitals {
         let runtimes = Runtimes::default();
         if !matches!(export, Export::Nobody) {
             let brought = matches!(export, Export::Application(_));
-            groups::register(&provider, &config, &runtimes, &collection, brought);
+            groups::register(&provider, &config, &runtimes, &health, &collection, brought);
         }
         let pauses = groups::watch(&provider, &config, &runtimes, &collection);
+        let what = "the thread of health checks";
+        let pauses = pauses.and_then(|pauses| match health.start_if_used() {
+            Ok(()) => Ok(pauses),
+            Err(source) => Err(Error::Start { what, source }),
+        });
         match (&export, &pauses) {
             (Export::Pipeline(_), Ok(_)) => opentelemetry::global::set_meter_provider(provider.clone()),
             // Nothing was measured that would be worth an export.
@@ -112,8 +135,11 @@ impl Vitals {
             _ => {}
         }
         let pauses = pauses?;
-        let vitals =
-            Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, running }) };
+        let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
+        let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
+        let hardware = Hardware::new(&config);
+        let inner = Inner { config, provider, export, runtimes, pauses, health, hardware, vars, running };
+        let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
         }
@@ -169,6 +195,51 @@ impl Vitals {
     #[must_use]
     pub fn pauses(&self) -> Pauses {
         self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
+    }
+
+    /// The published variables, as Go's `expvar` has them; `/debug/vars` of otel-vitals-actix shows them.
+    ///
+    /// ```no_run
+    /// let vitals = otel_vitals::init()?;
+    /// let orders = otel_vitals::vars::Counter::new();
+    /// vitals.vars().publish("orders", orders.clone())?;
+    /// orders.add(1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn vars(&self) -> &Vars {
+        &self.inner.vars
+    }
+
+    /// What is checked of this service, and how it is: see [`health`](crate::health). Works whatever is configured, `disabled` included.
+    ///
+    /// ```
+    /// use otel_vitals::health::{Probe, Status};
+    ///
+    /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
+    /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
+    /// assert_eq!(vitals.health().report(Probe::Ready).status, Status::Pass, "nothing is checked");
+    /// vitals.health().begin_shutdown();
+    /// assert_eq!(vitals.health().report(Probe::Ready).reasons, ["shutting down"]);
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.inner.health
+    }
+
+    /// Disks, memory and processors, and whether they are still enough.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), otel_vitals::Error> {
+    /// let vitals = otel_vitals::init()?;
+    /// println!("{}", vitals.hardware().snapshot().await.level());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn hardware(&self) -> &Hardware {
+        &self.inner.hardware
     }
 
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
@@ -233,6 +304,20 @@ impl Vitals {
         &self.inner.config
     }
 
+    /// Whether pauses are watched for.
+    pub(crate) fn is_watching_pauses(&self) -> bool {
+        self.inner.pauses.is_some()
+    }
+
+    /// Who exports.
+    pub(crate) fn exporting(&self) -> Exporting {
+        match &self.inner.export {
+            Export::Pipeline(control) => Exporting::Pipeline(control.last_export().clone()),
+            Export::Application(_) => Exporting::Application,
+            Export::Nobody => Exporting::Nobody,
+        }
+    }
+
     /// Collects and exports now, within `metrics.timeout`.
     ///
     /// # Errors
@@ -255,7 +340,8 @@ impl Vitals {
         }
     }
 
-    /// Collects and exports a last time, within five seconds, and stops. Later calls report what the first came
+    /// Collects and exports a last time, within five seconds, and stops. From its beginning the service is not
+    /// [ready](crate::health::Probe::Ready), and at its end health checks stop. Later calls report what the first came
     /// to. A provider that the application brought is flushed and goes on without ours.
     ///
     /// # Errors
@@ -292,6 +378,7 @@ impl Inner {
     }
 
     fn shutdown(&self, limit: Duration) -> Result<(), Error> {
+        self.health.begin_shutdown();
         let outcome = match &self.export {
             Export::Pipeline(control) => control.shutdown(limit),
             Export::Application(brought) if self.running.is_held() => {
@@ -306,6 +393,8 @@ impl Inner {
         if let Some(pauses) = &self.pauses {
             pauses.stop();
         }
+        self.health.stop();
+        self.hardware.stop();
         outcome
     }
 }

@@ -5,6 +5,8 @@
 use conformance::{Declaration, Emitted, Metric, assert_none};
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
+use otel_vitals::health::{Check, Kind};
+use otel_vitals::{Config, Vitals};
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
 use otel_vitals_runtime::{
@@ -113,6 +115,8 @@ struct Options {
 struct Watched {
     pipeline: InMemory,
     _pauses: Option<PauseMonitor>,
+    /// Who watches, when it is not the collecting crates alone.
+    _vitals: Option<Vitals>,
 }
 
 /// A pipeline in memory that watches what the options say, in the scopes that otel-vitals gives them.
@@ -130,7 +134,18 @@ fn watch(options: &Options, runtimes: &Runtimes, host: &HostOptions) -> Watched 
     otel_vitals_runtime::register_tokio(&runtime, &context, runtimes, &options.tokio);
     otel_vitals_host::register(&provider.meter_with_scope(otel_vitals_host::scope()), &context, host);
     let pauses = PauseMonitor::start(&runtime, &context, runtimes, &short_pauses()).unwrap();
-    Watched { pipeline, _pauses: pauses }
+    Watched { pipeline, _pauses: pauses, _vitals: None }
+}
+
+/// A pipeline in memory of vitals that have a health check of each kind.
+fn watch_health() -> Watched {
+    let pipeline = InMemory::new();
+    let builder = Vitals::builder().config(Config::default()).meter_provider(pipeline.provider().clone());
+    let vitals = builder.start().unwrap();
+    for kind in Kind::ALL {
+        vitals.health().register(kind.as_str(), Check::new(|| async {}).kind(*kind)).unwrap();
+    }
+    Watched { pipeline, _pauses: None, _vitals: Some(vitals) }
 }
 
 /// So short that whatever sleeps has one.
@@ -181,7 +196,7 @@ fn with_everything_on_all_that_is_declared_is_emitted_and_conforms() {
     let recorded = watch(&options, &runtimes, &host);
 
     let is_expected = |metric: &Metric| is_collected(&declaration, metric);
-    let emitted = collect(&declaration, &[here, recorded], is_expected);
+    let emitted = collect(&declaration, &[here, recorded, watch_health()], is_expected);
     assert_none(&emitted.violations());
     if ALL {
         assert_none(&emitted.missing(is_expected));

@@ -50,6 +50,7 @@ fn emitted_of(root: Option<PathBuf>, file: &Path) -> BTreeSet<String> {
             config.metrics.host.root_path = root;
         })
         .meter_provider(pipeline.provider().clone())
+        .health_check("checked", || async {})
         .start()
         .unwrap();
     let first = pipeline.collect();

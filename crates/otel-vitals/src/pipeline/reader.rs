@@ -10,6 +10,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc as requests, watch};
 
+use super::last_export::LastExport;
 use super::{deadline, remaining};
 use crate::error::Error;
 
@@ -42,6 +43,7 @@ pub(crate) struct Control {
     stopped: Arc<Stopped>,
     /// The thread that exports.
     worker: Arc<OnceLock<ThreadId>>,
+    last_export: LastExport,
 }
 
 /// The worker's end of [`Control`].
@@ -62,8 +64,13 @@ impl Control {
     pub(super) fn new() -> (Self, Requests) {
         let (flush, flush_requests) = requests::channel(WAITING_FLUSHES);
         let (stop, stop_requests) = watch::channel(None);
-        let control =
-            Control { flush, stop: Arc::new(stop), stopped: Arc::default(), worker: Arc::default() };
+        let control = Control {
+            flush,
+            stop: Arc::new(stop),
+            stopped: Arc::default(),
+            worker: Arc::default(),
+            last_export: LastExport::new(),
+        };
         (control, Requests { flush: flush_requests, stop: stop_requests })
     }
 
@@ -103,6 +110,11 @@ impl Control {
             Some(outcome) => outcome.map_err(|failure| failure.of(SHUTDOWN)),
             None => Err(Error::Timeout { operation: SHUTDOWN, limit }),
         }
+    }
+
+    /// What the last export came to.
+    pub(crate) fn last_export(&self) -> &LastExport {
+        &self.last_export
     }
 
     /// To be called on the thread that exports.

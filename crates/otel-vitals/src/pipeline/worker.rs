@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{self, MissedTickBehavior};
 
 use super::exporter::Exporter;
+use super::last_export::LastExport;
 use super::reader::{Control, Failure, Outcome, Reader, Requests};
 use super::self_metrics::SelfMetrics;
 use super::{deadline, quietly, remaining};
@@ -24,6 +25,7 @@ pub(super) struct Worker {
     collection: Collection,
     exporters: Vec<Exporter>,
     requests: Requests,
+    last: LastExport,
     metrics: SelfMetrics,
     /// Whether the last collection failed, which is logged once.
     failing: bool,
@@ -62,6 +64,7 @@ impl Worker {
         collection: Collection,
         exporters: Vec<Exporter>,
         requests: Requests,
+        last: LastExport,
         provider: &SdkMeterProvider,
     ) -> Self {
         let metrics = SelfMetrics::new(provider);
@@ -72,6 +75,7 @@ impl Worker {
             reader,
             collection,
             requests,
+            last,
             metrics,
             failing: false,
             batch: ResourceMetrics::default(),
@@ -120,6 +124,7 @@ impl Worker {
             Ok(()) => ship(&mut self.exporters, &self.batch, remaining(deadline)).await,
             Err(failure) => Err(failure),
         };
+        self.last.set(&outcome);
         self.reader.close();
         for exporter in &self.exporters {
             exporter.shutdown();
@@ -129,6 +134,12 @@ impl Worker {
 
     /// Collects and exports within `limit`, or until a shutdown needs what is left of its own time.
     async fn export(&mut self, limit: Duration) -> Outcome {
+        let outcome = self.collect_and_ship(limit).await;
+        self.last.set(&outcome);
+        outcome
+    }
+
+    async fn collect_and_ship(&mut self, limit: Duration) -> Outcome {
         let deadline = deadline(limit);
         self.collect()?;
         let shipped = ship(&mut self.exporters, &self.batch, remaining(deadline));

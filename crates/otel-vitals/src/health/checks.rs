@@ -1,0 +1,5 @@
+//! Checks that are ready to be registered.
+
+mod event_loop;
+mod export;
+mod tcp;
