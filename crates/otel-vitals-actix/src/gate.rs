@@ -50,12 +50,12 @@ impl Gate {
         Gate { rule }
     }
 
-    /// Nothing when the request may pass, else what it is answered.
-    pub(crate) async fn admit(&self, access: Access, request: &HttpRequest) -> Result<(), HttpResponse> {
+    /// What a request is answered that may not pass; nothing when it may.
+    pub(crate) async fn refuse(&self, access: Access, request: &HttpRequest) -> Option<HttpResponse> {
         match (&self.rule, access) {
-            (_, Access::Everyone) | (Rule::Unsecured(_), Access::Hardware) => Ok(()),
-            (Rule::Secured(credentials), _) => credentials.admit(request).await,
-            (Rule::Unsecured(local), Access::Debug) => local.admit(request),
+            (_, Access::Everyone) | (Rule::Unsecured(_), Access::Hardware) => None,
+            (Rule::Secured(credentials), _) => credentials.refuse(request).await,
+            (Rule::Unsecured(local), Access::Debug) => local.refuse(request),
         }
     }
 }

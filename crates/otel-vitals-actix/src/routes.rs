@@ -30,8 +30,8 @@ const WORKER: &str = "actix-worker";
 ///
 /// When a server that listens mounts the routes, it is asked for its heartbeat over HTTP, as `monitor.retryCount` says:
 ///
-/// - once for each address, by a thread of its own, as long as the server lives. A server that is started when another at
-///   the same address has ended is asked again.
+/// - once for each address, by a thread of its own, as long as the server lives. A server that is started when all workers of
+///   another at the same address have ended is asked again.
 /// - An address that means all of the machine's is asked on the loopback one. A server that speaks TLS itself, routes below a scope
 ///   and Unix sockets are asked only at the URL that `monitor.selfCheck` names; of a Unix socket actix says that it
 ///   listens on `127.0.0.1:8080`, so that `monitor.retryCount: 0` is the thing to say there.
@@ -111,10 +111,10 @@ struct Table<'a> {
 impl Table<'_> {
     /// The heartbeat, with nothing between it and the router.
     fn heartbeat(&mut self, route: &str) {
-        let asked = self_check::begin(self.state, self.service);
+        let held = (Arc::clone(self.state), self_check::begin(self.state, self.service));
         let beat = move |request: ServiceRequest| {
-            // Whoever asks the heartbeat goes on as long as a worker has this.
-            let _ = &asked;
+            // As long as a worker has this, others share its state, and whoever asks for the heartbeat goes on.
+            let _ = &held;
             let response = heartbeat::beat(request.method());
             ready(Ok::<_, Error>(request.into_response(response)))
         };
@@ -166,7 +166,7 @@ where
     H: Fn(Arc<State>, HttpRequest) -> F,
     F: Future<Output = HttpResponse>,
 {
-    if let Err(refusal) = state.gate.admit(access, &request).await {
+    if let Some(refusal) = state.gate.refuse(access, &request).await {
         return refusal;
     }
     if !answer::allows(request.method()) {

@@ -58,31 +58,31 @@ impl Credentials {
         Credentials { keyed, users: known, tokens: digests, challenges, turns, throttle }
     }
 
-    /// Nothing when the request knows a secret, else what it is answered.
-    pub(super) async fn admit(&self, request: &HttpRequest) -> Result<(), HttpResponse> {
+    /// What a request is answered that knows no secret; nothing when it knows one.
+    pub(super) async fn refuse(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let peer = request.peer_addr().as_ref().map(SocketAddr::ip);
         // Before anything is looked at: what a peer that has to wait sends is not tried.
         if let Some(wait) = self.throttle.wait(peer) {
-            return Err(throttled(wait));
+            return Some(throttled(wait));
         }
         let verdict = match Presented::in_headers(request.headers()) {
-            Presented::Nothing => return Err(self.unauthorized()),
+            Presented::Nothing => return Some(self.unauthorized()),
             Presented::Malformed => Verdict::Wrong,
             Presented::Token(token) => self.token(&token),
             Presented::Password { user, password } => self.password(peer, &user, password).await,
         };
         match verdict {
-            Verdict::Right => Ok(()),
+            Verdict::Right => None,
             Verdict::Wrong => {
                 self.throttle.failed(peer);
-                Err(self.unauthorized())
+                Some(self.unauthorized())
             }
-            Verdict::Busy => Err(answer::later(
+            Verdict::Busy => Some(answer::later(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Duration::from_secs(1),
                 "too many log in at once\n",
             )),
-            Verdict::Throttled(wait) => Err(throttled(wait)),
+            Verdict::Throttled(wait) => Some(throttled(wait)),
         }
     }
 

@@ -24,8 +24,8 @@ async fn asked(credentials: &Credentials, peer: u8, header: Option<HeaderValue>)
     if let Some(header) = header {
         request = request.insert_header((AUTHORIZATION, header));
     }
-    let outcome = credentials.admit(&request.to_http_request()).await;
-    let response = outcome.err().unwrap_or_else(|| HttpResponse::new(StatusCode::OK));
+    let refusal = credentials.refuse(&request.to_http_request()).await;
+    let response = refusal.unwrap_or_else(|| HttpResponse::new(StatusCode::OK));
     (response.status().as_u16(), response)
 }
 
@@ -94,9 +94,7 @@ async fn who_fails_too_often_waits_even_when_he_is_right() {
         let (status, response) = asked(&credentials, 1, header).await;
         assert_eq!(status, 429);
         assert!(
-            ["1", "2"]
-                .map(|seconds| HeaderValue::from_static(seconds))
-                .contains(response.headers().get("retry-after").unwrap())
+            ["1", "2"].map(HeaderValue::from_static).contains(response.headers().get("retry-after").unwrap())
         );
     }
     assert_eq!(asked(&credentials, 2, Some(basic("admin", "secret"))).await.0, 200, "another peer need not");
