@@ -4,10 +4,14 @@
 //! processor is with either. A process is in one group of each tree, of which it sees what is mounted: in a container
 //! often nothing above its own group.
 
+mod cpu_limit;
 mod cpu_stat;
 mod membership;
+mod memory;
 
+pub use cpu_limit::{CpuLimit, cpu_time};
 pub use cpu_stat::CpuStat;
+pub use memory::{Memory, MemoryLimit};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +29,8 @@ use membership::{Group, Tree};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cgroup {
     cpu_stat: Option<PathBuf>,
+    cpu_limit: Option<CpuLimit>,
+    memory: Option<MemoryLimit>,
     pressure: [Option<PathBuf>; Resource::ALL.len()],
     is_root: bool,
 }
@@ -47,10 +53,16 @@ impl Cgroup {
         let mounts = mountinfo::read(&table, &mut Faults::default());
         let own = |tree| Group::own(root, &memberships, &mounts, tree);
         let (cpu, unified) = (own(Tree::Cpu), own(Tree::Unified));
+        let (cpu, unified) = (cpu.as_ref(), unified.as_ref());
+        let memory = own(Tree::Memory);
         Cgroup {
-            cpu_stat: cpu.and_then(|group| cpu_stat(&group)).or_else(|| cpu_stat(unified.as_ref()?)),
-            pressure: Resource::ALL.map(|resource| pressure(unified.as_ref()?, resource)),
-            is_root: unified.is_some_and(|group| is_root(&group)),
+            cpu_stat: cpu.and_then(cpu_stat).or_else(|| cpu_stat(unified?)),
+            cpu_limit: cpu
+                .and_then(|group| CpuLimit::of_v1(group, own(Tree::CpuTime).as_ref()))
+                .or_else(|| CpuLimit::of_v2(unified?)),
+            memory: memory.as_ref().and_then(MemoryLimit::of_v1).or_else(|| MemoryLimit::of_v2(unified?)),
+            pressure: Resource::ALL.map(|resource| pressure(unified?, resource)),
+            is_root: unified.is_some_and(is_root),
         }
     }
 
@@ -60,6 +72,37 @@ impl Cgroup {
     #[must_use]
     pub fn cpu_stat(&self) -> Option<&Path> {
         self.cpu_stat.as_deref()
+    }
+
+    /// How much CPU time this process's groups may use: the smallest quota of its own group and those above that are visible;
+    /// none when none of them has a quota.
+    ///
+    /// ```
+    /// use otel_vitals_core::cgroup::Cgroup;
+    ///
+    /// if let Some(limit) = Cgroup::own().cpu_limit() {
+    ///     println!("{} cores at most", limit.cores());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cpu_limit(&self) -> Option<&CpuLimit> {
+        self.cpu_limit.as_ref()
+    }
+
+    /// The group that limits this process's memory: of its own group and those above that are visible, the one with the
+    /// smallest limit, and of several with the same the nearest; none when none of them has a limit.
+    ///
+    /// ```
+    /// use otel_vitals_core::cgroup::Cgroup;
+    ///
+    /// if let Some(limit) = Cgroup::own().memory() {
+    ///     let (memory, _) = limit.read();
+    ///     println!("{:?} of {:?} bytes", memory.working_set(), memory.limit);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn memory(&self) -> Option<&MemoryLimit> {
+        self.memory.as_ref()
     }
 
     /// The own group's pressure file of `resource`; none where there is none: under version 1, or with pressure turned off,

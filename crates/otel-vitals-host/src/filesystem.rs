@@ -35,11 +35,10 @@
 //! very programs that lock much.
 
 mod kinds;
-mod remote;
 mod selection;
-mod space;
+pub(crate) mod space;
 #[allow(unsafe_code)]
-mod sys;
+pub(crate) mod sys;
 
 use opentelemetry::metrics::Meter;
 use opentelemetry::{KeyValue, Value};
@@ -53,8 +52,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::FilesystemOptions;
+use crate::askers::{Ask, Asker, Askers};
 use crate::roots::Roots;
-use remote::{Asker, Askers, Statvfs};
 use selection::{Selected, Selection};
 use space::{Blocks, STATES, Space};
 
@@ -69,7 +68,7 @@ struct Mount {
     /// Where this process reaches it.
     path: CString,
     /// The thread to ask, where it takes one; none as long as there could be no thread.
-    asker: Option<Asker>,
+    asker: Option<Asker<Blocks>>,
     served: bool,
     read_only: bool,
     /// Without a state.
@@ -95,8 +94,8 @@ struct Reader {
     selection: Selection,
     /// The folder before every mount point; empty for this process's own root.
     prefix: Vec<u8>,
-    statvfs: Statvfs,
-    askers: Askers,
+    statvfs: Ask<Blocks>,
+    askers: Askers<Blocks>,
     deadline: Duration,
 }
 
@@ -161,7 +160,7 @@ fn mode(read_only: bool) -> &'static str {
 }
 
 impl Reader {
-    fn new(roots: &Roots, options: &FilesystemOptions, statvfs: Statvfs) -> Self {
+    fn new(roots: &Roots, options: &FilesystemOptions, statvfs: Ask<Blocks>) -> Self {
         let prefix = roots.foreign().map(|root| root.as_os_str().as_bytes()).unwrap_or_default();
         Reader {
             table: KernelFile::any_records(roots.of_process("mountinfo")),

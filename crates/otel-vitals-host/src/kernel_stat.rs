@@ -46,12 +46,12 @@ impl otel_vitals_core::Reading for Reading {
 
 /// Whose time to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Detail {
+pub(crate) enum Detail {
     Machine,
     Cores,
 }
 
-fn read(bytes: &[u8], detail: Detail, reading: &mut Reading) -> Result<(), Malformed> {
+pub(crate) fn read(bytes: &[u8], detail: Detail, reading: &mut Reading) -> Result<(), Malformed> {
     let mut faults = Faults::default();
     let mut lines = scan::lines(bytes).peekable();
     read_cpus(&mut lines, detail, reading, &mut faults);

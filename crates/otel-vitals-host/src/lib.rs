@@ -8,6 +8,8 @@
 //! That is Linux. Elsewhere the module `portable` shows a smaller set by way of the crate `sysinfo`.
 
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
+mod askers;
+#[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cgroup_cpu;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod cpu;
@@ -22,6 +24,7 @@ mod disk;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod filesystem;
 mod filter;
+pub mod hardware;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]
 mod kernel_stat;
 #[cfg(all(target_os = "linux", not(otel_vitals_portable)))]

@@ -13,9 +13,9 @@ use crate::roots::Roots;
 
 /// What `/proc/loadavg` says.
 #[derive(Debug, Default, PartialEq)]
-struct Reading {
+pub(crate) struct Reading {
     /// Tasks running or waiting for a core or a disk, averaged over 1, 5 and 15 minutes (1).
-    averages: [Option<f64>; 3],
+    pub(crate) averages: [Option<f64>; 3],
 }
 
 impl otel_vitals_core::Reading for Reading {
@@ -24,7 +24,7 @@ impl otel_vitals_core::Reading for Reading {
     }
 }
 
-fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
+pub(crate) fn read(bytes: &[u8], reading: &mut Reading) -> Result<(), Malformed> {
     let mut fields = scan::fields(scan::trim(bytes));
     let mut faults = Faults::default();
     for average in &mut reading.averages {

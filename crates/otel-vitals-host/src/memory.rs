@@ -31,15 +31,15 @@ const STATES: [&str; 4] = ["used", "free", "buffers", "cached"];
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Reading {
     /// Memory that the kernel manages (By).
-    total: Option<u64>,
+    pub(crate) total: Option<u64>,
     /// Memory that holds nothing (By).
-    free: Option<u64>,
+    pub(crate) free: Option<u64>,
     /// What new programs could get without swapping, as the kernel estimates it (By).
-    available: Option<u64>,
+    pub(crate) available: Option<u64>,
     /// Cache of raw blocks (By).
-    buffers: Option<u64>,
+    pub(crate) buffers: Option<u64>,
     /// Cache of files, shared memory included, and reclaimable slab (By).
-    cached: Option<u64>,
+    pub(crate) cached: Option<u64>,
     /// Shared memory, tmpfs included (By).
     shared: Option<u64>,
     /// Caches of kernel objects that can be dropped (By).
@@ -81,7 +81,7 @@ impl Reading {
 }
 
 /// `huge_pages` come last in the file, and are looked for only when they are wanted.
-fn read(bytes: &[u8], huge_pages: bool, reading: &mut Reading) -> Result<(), Malformed> {
+pub(crate) fn read(bytes: &[u8], huge_pages: bool, reading: &mut Reading) -> Result<(), Malformed> {
     let mut faults = Faults::default();
     let mut page_cache = None;
     // Before Linux 2.6.19 nothing is said of slab, and then it is not counted as cache.

@@ -19,7 +19,7 @@
 //! `--cfg otel_vitals_portable` chooses this on Linux too, so that it can be tested there.
 
 mod cpu;
-mod filesystem;
+pub(crate) mod filesystem;
 mod load;
 mod memory;
 mod network;
@@ -56,7 +56,7 @@ pub(crate) fn register(meter: &Meter, context: &SourceContext, options: &HostOpt
 }
 
 /// What `made` holds, made by `make` if it is not there yet; a failure is tried again at the next reading.
-fn ready<'a, T>(
+pub(crate) fn ready<'a, T>(
     made: &'a mut Option<T>,
     make: impl FnOnce() -> Result<T, sysinfo::Error>,
     expected: &'static str,
@@ -67,6 +67,6 @@ fn ready<'a, T>(
     }
 }
 
-fn unavailable(expected: &'static str, reason: impl ToString) -> ReadError {
+pub(crate) fn unavailable(expected: &'static str, reason: impl ToString) -> ReadError {
     ReadError::Unavailable { expected, found: reason.to_string() }
 }

@@ -7,12 +7,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a test that cannot go on fails"
 )]
 
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
+use otel_vitals_host::hardware::{HardwareOptions, HardwareReader};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -121,15 +123,27 @@ impl Drop for Killed {
 
 #[test]
 fn a_mount_that_hangs_delays_one_collection_by_the_deadline_and_no_other() {
+    with_own_mounts(
+        "a_mount_that_hangs_delays_one_collection_by_the_deadline_and_no_other",
+        collect_beside_a_hung_mount,
+    );
+}
+
+#[test]
+fn a_mount_that_hangs_is_told_by_a_look_at_the_hardware_and_costs_only_its_own_values() {
+    with_own_mounts(
+        "a_mount_that_hangs_is_told_by_a_look_at_the_hardware_and_costs_only_its_own_values",
+        look_beside_a_hung_mount,
+    );
+}
+
+/// Runs `inside` in this test, which is called `name`, of a child process.
+fn with_own_mounts(name: &str, inside: fn()) {
     if std::env::var_os(INSIDE).is_some() {
-        return collect_beside_a_hung_mount();
+        return inside();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([
-        "--exact",
-        "--nocapture",
-        "a_mount_that_hangs_delays_one_collection_by_the_deadline_and_no_other",
-    ]);
+    command.args(["--exact", "--nocapture", name]);
     command.env(INSIDE, "1").process_group(0);
     sys::with_own_mounts(&mut command);
     let mut child = match command.spawn() {
@@ -141,10 +155,47 @@ fn a_mount_that_hangs_delays_one_collection_by_the_deadline_and_no_other() {
         if let Some(status) = child.0.try_wait().unwrap() {
             break status;
         }
-        assert!(started.elapsed() < 3 * PATIENCE, "a collection hangs");
+        assert!(started.elapsed() < 3 * PATIENCE, "it hangs");
         std::thread::sleep(Duration::from_millis(10));
     };
     assert!(status.success(), "{status}");
+}
+
+fn look_beside_a_hung_mount() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hung = match Hung::mount(folder.path()) {
+        Ok(hung) => hung,
+        Err(error) => return println!("skipped: no FUSE file system can be mounted: {error}"),
+    };
+    let mut options = HardwareOptions::default();
+    options.disks = vec![folder.path().to_str().unwrap().to_owned(), "/".to_owned()];
+    options.deadline = DEADLINE;
+    let mut reader = HardwareReader::new(options);
+    for first in [true, false, false] {
+        let started = Instant::now();
+        let reading = reader.read();
+        let took = started.elapsed();
+        assert!(if first { took < DEADLINE + PATIENCE } else { took < DEADLINE }, "{took:?}");
+        let [of_hung, root] = &reading.disks[..] else { panic!("{reading:?}") };
+        assert_eq!((of_hung.space, of_hung.problem.as_deref()), (None, Some("did not answer within 3s")));
+        assert!(root.space.is_some() && root.problem.is_none(), "{root:?}");
+        assert_eq!((&reading.memory.problem, &reading.cpu.problem), (&None, &None));
+        assert_eq!(threads(), 2, "one for each");
+    }
+    // Whoever is asked now is no file system any more.
+    hung.end_program();
+    let started = Instant::now();
+    while reader.read().disks[0].problem.as_deref() == Some("did not answer within 3s") {
+        assert!(started.elapsed() < PATIENCE);
+    }
+    assert!(reader.read().disks[0].space.is_none(), "an error is no value");
+    hung.unmount();
+    assert!(reader.read().disks[0].space.is_some(), "the folder that it was mounted on");
+    drop(reader);
+    while threads() > 0 {
+        assert!(started.elapsed() < PATIENCE, "threads outlive the reader");
+        std::thread::yield_now();
+    }
 }
 
 fn collect_beside_a_hung_mount() {

@@ -47,6 +47,7 @@ mod config;
 mod delta;
 mod error;
 mod groups;
+pub mod hardware;
 pub mod health;
 mod pipeline;
 mod resource;

@@ -14,6 +14,7 @@ use crate::builder::VitalsBuilder;
 use crate::config::Config;
 use crate::error::Error;
 use crate::groups;
+use crate::hardware::Hardware;
 use crate::health::{Check, Health};
 use crate::pipeline::{self, Control, LastExport};
 use crate::resource;
@@ -54,6 +55,7 @@ struct Inner {
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
+    hardware: Hardware,
     health: Health,
     running: Running,
 }
@@ -131,8 +133,9 @@ impl Vitals {
             _ => {}
         }
         let pauses = pauses?;
-        let vitals =
-            Vitals { inner: Arc::new(Inner { config, provider, export, runtimes, pauses, health, running }) };
+        let hardware = Hardware::new(&config);
+        let inner = Inner { config, provider, export, runtimes, pauses, hardware, health, running };
+        let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
         }
@@ -188,6 +191,20 @@ impl Vitals {
     #[must_use]
     pub fn pauses(&self) -> Pauses {
         self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
+    }
+
+    /// Disks, memory and processors, and whether they are still enough.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), otel_vitals::Error> {
+    /// let vitals = otel_vitals::init()?;
+    /// println!("{}", vitals.hardware().snapshot().await.level());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn hardware(&self) -> &Hardware {
+        &self.inner.hardware
     }
 
     /// What is checked of this service, and how it is: see [`health`](crate::health). Works whatever is configured, `disabled` included.
@@ -358,6 +375,7 @@ impl Inner {
         if let Some(pauses) = &self.pauses {
             pauses.stop();
         }
+        self.hardware.stop();
         self.health.stop();
         outcome
     }

@@ -31,6 +31,31 @@ impl Group {
         })
     }
 
+    /// A group that may use so many bytes of memory, where there is a memory controller that may be used.
+    #[must_use]
+    pub fn with_memory_limit(name: &str, limit: u64) -> Option<Self> {
+        let limited = |parent: &str, file: &str| {
+            let group = Group::make(Path::new(parent), name)?;
+            group.write(file, &limit.to_string()).ok()?;
+            Some(group)
+        };
+        limited("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            .or_else(|| limited("/sys/fs/cgroup", "memory.max"))
+    }
+
+    /// What the group uses of its memory, and how much of that are inactive files, as the kernel says (bytes).
+    #[must_use]
+    pub fn memory(&self) -> [u64; 2] {
+        let read = |names: [&str; 2]| {
+            let texts = names.iter().map(|name| fs::read_to_string(self.0.join(name)));
+            texts.filter_map(Result::ok).next().unwrap()
+        };
+        let usage = read(["memory.usage_in_bytes", "memory.current"]).trim().parse().unwrap();
+        let stat = read(["memory.stat", "memory.stat"]);
+        let line = |key: &str| stat.lines().find_map(|line| line.strip_prefix(key)?.parse().ok());
+        [usage, line("total_inactive_file ").or_else(|| line("inactive_file ")).unwrap()]
+    }
+
     /// A group of version 2 with pressure.
     #[must_use]
     pub fn with_pressure(name: &str) -> Option<Self> {

@@ -13,6 +13,10 @@ use crate::scan;
 pub(super) enum Tree {
     /// That of version 1 which has the CPU controller.
     Cpu,
+    /// That of version 1 which counts CPU time; mostly the same.
+    CpuTime,
+    /// That of version 1 which has the memory controller.
+    Memory,
     /// That of version 2.
     Unified,
 }
@@ -56,6 +60,12 @@ impl Group {
     pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
         self.folder.ancestors().take_while(|folder| folder.starts_with(&self.top))
     }
+
+    /// The folder of the same name in the tree of `other`, where this process is in that group or one below it, too.
+    pub(super) fn counterpart(&self, folder: &Path, other: &Group) -> Option<PathBuf> {
+        let there = other.top.join(folder.strip_prefix(&self.top).ok()?);
+        other.folder.starts_with(&there).then_some(there)
+    }
 }
 
 impl Tree {
@@ -65,24 +75,34 @@ impl Tree {
         scan::whole_lines(memberships).find_map(|line| {
             let mut parts = line.splitn(3, |byte| *byte == b':');
             let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-            let is_meant = match self {
-                Tree::Cpu => has_cpu(controllers),
-                Tree::Unified => number == b"0" && controllers.is_empty(),
+            let is_meant = match self.controller() {
+                Some(controller) => has(controllers, controller),
+                None => number == b"0" && controllers.is_empty(),
             };
             is_meant.then_some(path)
         })
     }
 
     fn is_at(self, mount: &Mount<'_>) -> bool {
+        match self.controller() {
+            Some(controller) => mount.kind == b"cgroup" && has(mount.super_options, controller),
+            None => mount.kind == b"cgroup2",
+        }
+    }
+
+    /// The name by which version 1 knows the tree.
+    fn controller(self) -> Option<&'static [u8]> {
         match self {
-            Tree::Cpu => mount.kind == b"cgroup" && has_cpu(mount.super_options),
-            Tree::Unified => mount.kind == b"cgroup2",
+            Tree::Cpu => Some(b"cpu"),
+            Tree::CpuTime => Some(b"cpuacct"),
+            Tree::Memory => Some(b"memory"),
+            Tree::Unified => None,
         }
     }
 }
 
-fn has_cpu(list: &[u8]) -> bool {
-    list.split(|byte| *byte == b',').any(|word| word == b"cpu")
+fn has(list: &[u8], controller: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').any(|word| word == controller)
 }
 
 /// What of `path` is below `mounted`, both being paths in one tree; none when it is outside, or not known.

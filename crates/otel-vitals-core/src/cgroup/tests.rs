@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod limits;
+
 const V1_STAT: &str = "nr_periods 5\nnr_throttled 4\nthrottled_time 3\n";
 const V2_STAT: &str =
     "usage_usec 9\nuser_usec 8\nsystem_usec 1\nnr_periods 5\nnr_throttled 4\nthrottled_usec 3\n";

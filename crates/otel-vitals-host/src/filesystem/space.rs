@@ -2,36 +2,36 @@
 
 /// What the file system says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     /// All blocks.
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// Blocks without data.
-    pub(super) free: u64,
+    pub(crate) free: u64,
     /// Of these, blocks that an ordinary user may fill.
-    pub(super) available: u64,
+    pub(crate) available: u64,
     /// Bytes of a block (By).
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Whether it is read-only, by this mount or altogether.
-    pub(super) read_only: bool,
+    pub(crate) read_only: bool,
 }
 
 /// Bytes by state; the states are disjoint and sum up to the size of the file system.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Space {
+pub(crate) struct Space {
     /// Used, free and reserved, as [`STATES`] names them (By).
-    pub(super) states: [u64; 3],
+    pub(crate) states: [u64; 3],
     /// All (By); never zero.
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 /// The values of `system.filesystem.state`: data; what an ordinary user may fill; what only root may.
-pub(super) const STATES: [&str; 3] = ["used", "free", "reserved"];
+pub(crate) const STATES: [&str; 3] = ["used", "free", "reserved"];
 
 impl Blocks {
     /// None where there are no blocks, as in a file system that keeps no data.
     ///
     /// What cannot be, such as more free blocks than blocks, is cut to what can, so that the states always sum up.
-    pub(super) fn space(&self) -> Option<Space> {
+    pub(crate) fn space(&self) -> Option<Space> {
         let total = self.total.min(i64::MAX.unsigned_abs().checked_div(self.size)?);
         let free = self.free.min(total);
         let available = self.available.min(free);

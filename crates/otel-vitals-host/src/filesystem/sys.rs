@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd as _;
 use super::space::Blocks;
 
 /// What `statvfs(3)` says of the file system that `path` is on. It waits as long as that file system makes it.
-pub(super) fn statvfs(path: &CStr) -> io::Result<Blocks> {
+pub(crate) fn statvfs(path: &CStr) -> io::Result<Blocks> {
     let mut answer = MaybeUninit::<libc::statvfs64>::uninit();
     // SAFETY: `path` is a C string and `answer` has room for a statvfs64; both live through the call, which reads
     // the one and writes only to the other.
@@ -31,7 +31,7 @@ pub(super) fn statvfs(path: &CStr) -> io::Result<Blocks> {
 
 /// Whether the kernel has a new table of mounts for `mountinfo` since it was opened or last asked this. When it
 /// cannot tell, it may have one.
-pub(super) fn has_changed(mountinfo: &File) -> bool {
+pub(crate) fn has_changed(mountinfo: &File) -> bool {
     let mut question = libc::pollfd { fd: mountinfo.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
     // SAFETY: `question` is one pollfd that lives through the call, which does not wait and writes only to it.
     let outcome = unsafe { libc::poll(&raw mut question, 1, 0) };

@@ -160,7 +160,7 @@ fn the_mode_follows_the_file_system_itself() {
     let mut reading = Reading::default();
     let selection = Selection::new(&FilesystemOptions::default());
     read(TWO.as_bytes(), &mut reading, &selection, b"").unwrap();
-    let statvfs: Statvfs = Arc::new(|_: &CStr| Ok(HALF));
+    let statvfs: Ask<Blocks> = Arc::new(|_: &CStr| Ok(HALF));
     let reader = Reader::new(&Roots::new(None), &FilesystemOptions::default(), statvfs);
     let mount = reading.mounts.iter_mut().next().unwrap();
     for (read_only, mode) in [(false, "rw"), (true, "ro"), (true, "ro"), (false, "rw")] {

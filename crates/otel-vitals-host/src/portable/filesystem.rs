@@ -10,7 +10,7 @@
 //! and `system.filesystem.mountpoint`. By default the first mount of each device is taken, and no network file system
 //! that is known by its type.
 
-mod asker;
+pub(crate) mod asker;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};

@@ -15,24 +15,24 @@ const EXPECTED: &str = "the space of every file system";
 
 /// One file system, as `sysinfo` tells it.
 #[derive(Debug)]
-pub(super) struct Mounted {
-    pub(super) device: String,
+pub(crate) struct Mounted {
+    pub(crate) device: String,
     /// In small letters.
-    pub(super) kind: String,
-    pub(super) point: String,
+    pub(crate) kind: String,
+    pub(crate) point: String,
     /// `rw` or `ro`.
-    pub(super) mode: &'static str,
+    pub(crate) mode: &'static str,
     /// Size (By).
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// What can still be written (By).
-    pub(super) available: u64,
+    pub(crate) available: u64,
 }
 
 type Answer = Result<Vec<Mounted>, ReadError>;
 
 /// This side of the thread, which ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(crate) struct Asker {
     questions: SyncSender<()>,
     answers: Receiver<Answer>,
     /// Whether a question has no answer yet.
@@ -41,7 +41,7 @@ pub(super) struct Asker {
 
 impl Asker {
     /// The file systems as they are now, asked for by the thread in `slot`, which is started if there is none.
-    pub(super) fn ask(slot: &mut Option<Asker>, deadline: Duration) -> Answer {
+    pub(crate) fn ask(slot: &mut Option<Asker>, deadline: Duration) -> Answer {
         let mut asker = match slot.take() {
             Some(asker) => asker,
             None => Asker::start(ask_sysinfo())?,

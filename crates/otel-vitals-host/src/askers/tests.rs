@@ -1,4 +1,5 @@
 use super::*;
+use crate::filesystem::space::Blocks;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
@@ -22,7 +23,7 @@ struct ServerState {
 }
 
 impl Server {
-    fn statvfs(self: &Arc<Self>) -> Statvfs {
+    fn statvfs(self: &Arc<Self>) -> Ask<Blocks> {
         let server = Arc::clone(self);
         Arc::new(move |_path| {
             let mut state = server.state.lock().unwrap();
@@ -60,11 +61,11 @@ fn timed_out(answer: io::Result<Blocks>) -> bool {
 
 /// Waits until only `threads` of the askers' threads live.
 /// Whose threads are counted apart from those of other tests.
-fn alone(statvfs: Statvfs) -> Askers {
-    Askers { statvfs, count: Box::leak(Box::default()) }
+fn alone(ask: Ask<Blocks>) -> Askers<Blocks> {
+    Askers { ask, count: Box::leak(Box::default()) }
 }
 
-fn wait_for_threads(askers: &Askers, threads: usize) {
+fn wait_for_threads(askers: &Askers<Blocks>, threads: usize) {
     let started = Instant::now();
     while askers.count.load(Ordering::Acquire) != threads {
         assert!(started.elapsed() < LONG);
@@ -114,7 +115,7 @@ fn who_hangs_is_waited_for_once_and_asked_once() {
 }
 
 /// An asker whose thread is played by the test: what it is asked, and where it answers.
-fn played() -> (Asker, Receiver<()>, SyncSender<io::Result<Blocks>>) {
+fn played() -> (Asker<Blocks>, Receiver<()>, SyncSender<io::Result<Blocks>>) {
     let (requests, asked) = sync_channel(1);
     let (answer, answers) = sync_channel(1);
     (Asker { requests, answers, request: Request::None }, asked, answer)
@@ -187,4 +188,18 @@ fn threads_are_bounded_those_of_mounts_that_are_gone_included() {
     }
     wait_for_threads(&askers, 0);
     askers.start(c"/one/more").unwrap();
+}
+
+#[test]
+fn a_thread_of_another_name_keeps_what_it_knows() {
+    let mut count = 0;
+    let mut asker = Asker::start("vitals-test", move || {
+        count += 1;
+        Ok((count, thread::current().name().map(str::to_owned)))
+    })
+    .unwrap();
+    for expected in 1..3 {
+        asker.ask();
+        assert_eq!(asker.answer(LONG).unwrap(), (expected, Some("vitals-test".to_owned())));
+    }
 }

@@ -1,4 +1,4 @@
-//! File systems that may never answer, each asked by a thread of its own.
+//! What may never answer, such as a file system, each asked by a thread of its own.
 //!
 //! A thread sleeps until a collection asks it, asks its file system, hands the answer over and sleeps again. It ends when
 //! its mount is gone; if its file system has not answered by then, as soon as it does. While a request is under way
@@ -12,10 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread;
 use std::time::Duration;
 
-use super::space::Blocks;
-
 /// How a file system is asked.
-pub(super) type Statvfs = Arc<dyn Fn(&CStr) -> io::Result<Blocks> + Send + Sync>;
+pub(crate) type Ask<T> = Arc<dyn Fn(&CStr) -> io::Result<T> + Send + Sync>;
 
 /// Name of the threads, as `ps -T` shows it.
 const THREAD: &str = "vitals-mount";
@@ -25,9 +23,9 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// A `statvfs` and a channel need next to nothing; a profiler's signal handler, or an allocator's, a little more.
 const STACK: usize = 256 << 10;
 
-/// Starts the threads.
-pub(super) struct Askers {
-    statvfs: Statvfs,
+/// Starts the threads of file systems.
+pub(crate) struct Askers<T> {
+    ask: Ask<T>,
     /// Living threads.
     count: &'static AtomicUsize,
 }
@@ -49,11 +47,11 @@ impl Drop for Alive {
     }
 }
 
-/// The thread of one mount; without this it ends.
+/// The thread of one mount, or of whatever else is asked; without this it ends.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(crate) struct Asker<T> {
     requests: SyncSender<()>,
-    answers: Receiver<io::Result<Blocks>>,
+    answers: Receiver<io::Result<T>>,
     request: Request,
 }
 
@@ -67,34 +65,48 @@ enum Request {
     Overdue,
 }
 
-impl Askers {
-    pub(super) fn new(statvfs: Statvfs) -> Self {
-        Askers { statvfs, count: &THREADS }
+impl<T: Send + 'static> Askers<T> {
+    pub(crate) fn new(ask: Ask<T>) -> Self {
+        Askers { ask, count: &THREADS }
     }
 
     /// A thread for the file system at `path`.
     ///
     /// # Errors
     /// When there are too many already, or the system has no more.
-    pub(super) fn start(&self, path: &CStr) -> io::Result<Asker> {
-        let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many network file systems");
+    pub(crate) fn start(&self, path: &CStr) -> io::Result<Asker<T>> {
+        let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many file systems to ask");
         let alive = Alive::one_more(self.count).ok_or_else(too_many)?;
+        let (path, ask) = (CString::from(path), Arc::clone(&self.ask));
+        Asker::start(THREAD, move || {
+            let _alive = &alive;
+            ask(&path)
+        })
+    }
+}
+
+impl<T: Send + 'static> Asker<T> {
+    /// A thread called `name` that does `ask` whenever it is asked. It is not counted among those of file systems.
+    ///
+    /// # Errors
+    /// When the system has no more.
+    pub(crate) fn start(
+        name: &str,
+        mut ask: impl FnMut() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<Self> {
         let (requests, asked) = sync_channel::<()>(1);
         let (answer, answers) = sync_channel(1);
-        let (path, statvfs) = (CString::from(path), Arc::clone(&self.statvfs));
-        thread::Builder::new().name(THREAD.to_owned()).stack_size(STACK).spawn(move || {
-            let _alive = alive;
-            while asked.recv().is_ok() && answer.send(statvfs(&path)).is_ok() {}
-        })?;
+        let run = move || while asked.recv().is_ok() && answer.send(ask()).is_ok() {};
+        thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run)?;
         Ok(Asker { requests, answers, request: Request::None })
     }
 }
 
-impl Asker {
+impl<T> Asker<T> {
     /// Asks, unless an earlier request is still under way.
     ///
     /// An answer that came since the last collection is as old as that, so it only shows that the thread is free.
-    pub(super) fn ask(&mut self) {
+    pub(crate) fn ask(&mut self) {
         if self.request != Request::None && self.answers.try_recv().is_err() {
             self.request = Request::Overdue;
         } else if self.requests.try_send(()).is_ok() {
@@ -106,7 +118,7 @@ impl Asker {
     ///
     /// # Errors
     /// What the file system says, or [`io::ErrorKind::TimedOut`] when it says nothing.
-    pub(super) fn answer(&mut self, timeout: Duration) -> io::Result<Blocks> {
+    pub(crate) fn answer(&mut self, timeout: Duration) -> io::Result<T> {
         let received = match self.request {
             Request::None => return Err(io::ErrorKind::BrokenPipe.into()),
             Request::Fresh => self.answers.recv_timeout(timeout).map_err(|error| match error {
