@@ -1,11 +1,12 @@
 //! The handle that the one call returns.
 
+mod running;
+
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals_core::Collection;
 use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses, Runtimes};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -18,16 +19,13 @@ use crate::hardware::Hardware;
 use crate::health::{Check, Health};
 use crate::pipeline::{self, Control, LastExport};
 use crate::resource;
+use running::Running;
 
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// Name of the runtime that vitals are started in, if it has none.
 const MAIN: &str = "main";
-
-/// The process in which vitals run; zero is none. One set a process: two would report every value twice. A child that
-/// was forked has its parent's number here, and is free to start its own.
-static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// The running vitals of this process. Cheap to clone; dropping the last clone exports a last time, as
 /// [`shutdown`](Vitals::shutdown) does.
@@ -78,11 +76,6 @@ pub(crate) enum Exporting {
     Application,
     /// Nobody.
     Nobody,
-}
-
-/// Holds [`RUNNING`] until shutdown or drop.
-struct Running {
-    held: AtomicBool,
 }
 
 impl Vitals {
@@ -389,33 +382,5 @@ impl Drop for Inner {
         if let Err(error) = self.shutdown(SHUTDOWN) {
             tracing::warn!(target: "otel_vitals", %error, "the last export did not arrive");
         }
-    }
-}
-
-impl Running {
-    fn claim() -> Result<Self, Error> {
-        let own = std::process::id();
-        let claim = |running| (running != own).then_some(own);
-        match RUNNING.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim) {
-            Ok(_) => Ok(Running { held: AtomicBool::new(true) }),
-            Err(_) => Err(Error::AlreadyInitialized),
-        }
-    }
-
-    fn is_held(&self) -> bool {
-        self.held.load(Ordering::Acquire)
-    }
-
-    fn release(&self) {
-        if self.held.swap(false, Ordering::AcqRel) {
-            RUNNING.store(0, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for Running {
-    // A start that fails half-way leaves the place free.
-    fn drop(&mut self) {
-        self.release();
     }
 }
