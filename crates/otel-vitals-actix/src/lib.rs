@@ -1,1 +1,60 @@
-//! Health, hardware and debug routes of otel-vitals for actix-web.
+//! Health, hardware and debug routes of otel-vitals for actix-web, and a server of them that answers while the service is stuck.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer};
+//! use otel_vitals_actix::{AdminServer, routes, serve};
+//!
+//! #[actix_web::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let vitals = otel_vitals::init()?;
+//!     let admin = AdminServer::start(&vitals)?; // 127.0.0.1:38001, if you like one
+//!
+//!     let mounted = routes(&vitals);
+//!     let server = HttpServer::new(move || App::new().configure(mounted.clone()))
+//!         .bind(("127.0.0.1", 38000))?
+//!         .disable_signals()
+//!         .run();
+//!     serve(server, &vitals).await?; // until SIGTERM or Ctrl-C
+//!
+//!     admin.stop();
+//!     vitals.shutdown()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```text
+//! $ curl http://127.0.0.1:38000/status/health
+//! OK
+//! ```
+//!
+//! - [`routes`] mounts what `monitor` in the configuration asks for next to the routes of a service.
+//! - [`AdminServer`] has the same on a port and threads of its own, for any service.
+//! - [`serve`] ends a server so that no request is lost.
+//!
+//! # Who may ask
+//!
+//! The heartbeat and the probes answer everybody. With `monitor.security: true` all else needs the password of a user or a token; without
+//! it the hardware is open, and debug and profiles answer only whoever sits on the same machine. `docs/security.md` has the whole of it.
+//!
+//! # What every route does
+//!
+//! It answers `GET` and `HEAD`; any other method is `405`. Nothing of it is kept by a cache (`Cache-Control: no-store`) or
+//! taken by a browser for something else (`X-Content-Type-Options: nosniff`).
+
+mod admin;
+mod answer;
+mod gate;
+mod hardware;
+mod heartbeat;
+mod path;
+mod pprof;
+mod probes;
+mod routes;
+mod self_check;
+mod serve;
+mod state;
+mod variables;
+
+pub use admin::{AdminError, AdminServer};
+pub use routes::routes;
+pub use serve::serve;

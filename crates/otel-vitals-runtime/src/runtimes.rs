@@ -89,6 +89,12 @@ impl Runtimes {
         self.shared.lock().iter().map(|watched| watched.name.to_string()).collect()
     }
 
+    /// Tasks that are alive on all of them, without those that watch.
+    #[must_use]
+    pub fn alive_tasks(&self) -> usize {
+        self.shared.lock().iter().map(|watched| watched.alive_tasks()).sum()
+    }
+
     /// Watches none of them any more.
     pub fn clear(&self) {
         let watched = std::mem::take(&mut *self.shared.lock());
@@ -135,6 +141,15 @@ impl Runtimes {
         if !self.shared.lock().iter().any(|kept| kept.number == watched.number) {
             waiting.abort();
         }
+    }
+}
+
+impl Watched {
+    /// Tasks that are alive, without those that watch.
+    pub(crate) fn alive_tasks(&self) -> usize {
+        let own = self.own_tasks.load(Ordering::Relaxed);
+        // Of a runtime that is going down ours may be the first to be over.
+        self.handle.metrics().num_alive_tasks().saturating_sub(own)
     }
 }
 

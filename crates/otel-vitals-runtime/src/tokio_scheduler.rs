@@ -24,7 +24,6 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use otel_vitals_core::{Source, SourceContext, Table, signed};
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::runtime::RuntimeMetrics;
 
@@ -120,11 +119,9 @@ impl Runtime {
     }
 
     fn read(&mut self, watched: &Watched, metrics: &RuntimeMetrics) {
-        let own = watched.own_tasks.load(Ordering::Relaxed);
         self.scheduler = Scheduler {
             workers: Some(metrics.num_workers() as u64),
-            // Of a runtime that is going down ours may be the first to be over.
-            tasks: Some(metrics.num_alive_tasks().saturating_sub(own) as u64),
+            tasks: Some(watched.alive_tasks() as u64),
             global_queue: Some(metrics.global_queue_depth() as u64),
         };
         self.more.read(metrics);

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, Scope};
 use crate::error::Error;
 use crate::health::Check;
+use crate::vars::{self, Var};
 use crate::vitals::Vitals;
 
 /// Says more than [`init`](crate::init) takes, then [starts](VitalsBuilder::start).
@@ -35,6 +36,7 @@ pub struct VitalsBuilder {
     changes: Vec<Change>,
     provider: Option<SdkMeterProvider>,
     runtimes: Vec<(String, Handle)>,
+    vars: Vec<(String, Box<dyn Var>)>,
     checks: Vec<(String, Check)>,
 }
 
@@ -88,6 +90,18 @@ impl VitalsBuilder {
         self
     }
 
+    /// Publishes a variable from the start, as [`Vars::publish`](crate::vars::Vars::publish) does. May be called several times.
+    ///
+    /// ```no_run
+    /// let orders = otel_vitals::vars::Counter::new();
+    /// let vitals = otel_vitals::Vitals::builder().publish("orders", orders.clone()).start()?;
+    /// # Ok::<(), otel_vitals::Error>(())
+    /// ```
+    pub fn publish(mut self, name: impl Into<String>, var: impl Var + 'static) -> Self {
+        self.vars.push((name.into(), Box::new(var)));
+        self
+    }
+
     /// Registers a health check from the start, as [`Health::register`](crate::health::Health::register) does. May be called several times.
     ///
     /// ```no_run
@@ -105,8 +119,8 @@ impl VitalsBuilder {
     ///
     /// # Errors
     /// [`Error::Config`] when the configuration is wrong, [`Error::AlreadyInitialized`] when vitals run in this
-    /// process already, [`Error::HealthCheck`] when two health checks have one name, or one has none, [`Error::Start`] when the
-    /// system refuses a thread. Nothing is left half-started.
+    /// process already, [`Error::HealthCheck`] when two health checks have one name, or one has none, [`Error::Publish`] when a
+    /// variable has no name or one that is taken, [`Error::Start`] when the system refuses a thread. Nothing is left half-started.
     pub fn start(self) -> Result<Vitals, Error> {
         let scope = if self.provider.is_some() { Scope::Measuring } else { Scope::Everything };
         let mut config = match self.config {
@@ -117,7 +131,12 @@ impl VitalsBuilder {
             change(&mut config);
         }
         config.validate_for(scope)?;
-        Vitals::start(config, self.provider, &self.runtimes, self.checks)
+        vars::check_all(self.vars.iter().map(|(name, _)| name.as_str()))?;
+        let vitals = Vitals::start(config, self.provider, &self.runtimes, self.checks)?;
+        for (name, var) in self.vars {
+            vitals.vars().publish_boxed(name, var)?;
+        }
+        Ok(vitals)
     }
 }
 
@@ -130,6 +149,7 @@ impl fmt::Debug for VitalsBuilder {
             .field("changes", &self.changes.len())
             .field("provider", &self.provider.is_some())
             .field("runtimes", &self.runtimes)
+            .field("vars", &self.vars.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("checks", &self.checks)
             .finish()
     }
@@ -139,6 +159,17 @@ impl fmt::Debug for VitalsBuilder {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_variable_without_a_name_of_its_own_starts_nothing() {
+        let builder =
+            || Vitals::builder().config(Config::default()).meter_provider(SdkMeterProvider::default());
+        for names in [["", "x"], ["x", "x"], ["x", "memstats"]] {
+            let error =
+                names.into_iter().fold(builder(), |builder, name| builder.publish(name, || 1)).start();
+            assert!(matches!(error, Err(Error::Publish(_))), "{names:?}: {error:?}");
+        }
+    }
 
     #[test]
     fn a_provider_of_the_application_starts_whatever_is_said_of_export() {

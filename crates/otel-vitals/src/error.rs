@@ -34,6 +34,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A variable that was to be published from the start has no name, or one that is taken.
+    #[error(transparent)]
+    Publish(#[from] crate::vars::PublishError),
     /// No exporter could be made of a configuration that looked right.
     #[error("cannot export to {endpoint}: {reason}")]
     Exporter {

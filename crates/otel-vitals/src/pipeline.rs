@@ -154,7 +154,7 @@ fn deadline(limit: Duration) -> Instant {
 }
 
 /// Logs. A subscriber of the application's that panics must not end the thread that exports.
-fn quietly(log: impl FnOnce()) {
+pub(crate) fn quietly(log: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(log));
 }
 

@@ -19,6 +19,7 @@ use crate::hardware::Hardware;
 use crate::health::{Check, Health};
 use crate::pipeline::{self, Control, LastExport};
 use crate::resource;
+use crate::vars::{Standard, Vars};
 use running::Running;
 
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
@@ -53,8 +54,9 @@ struct Inner {
     runtimes: Runtimes,
     /// None when nothing watches.
     pauses: Option<PauseMonitor>,
-    hardware: Hardware,
+    vars: Vars,
     health: Health,
+    hardware: Hardware,
     running: Running,
 }
 
@@ -126,8 +128,10 @@ impl Vitals {
             _ => {}
         }
         let pauses = pauses?;
+        let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
+        let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
         let hardware = Hardware::new(&config);
-        let inner = Inner { config, provider, export, runtimes, pauses, hardware, health, running };
+        let inner = Inner { config, provider, export, runtimes, pauses, health, hardware, vars, running };
         let vitals = Vitals { inner: Arc::new(inner) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
@@ -186,18 +190,18 @@ impl Vitals {
         self.inner.pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default()
     }
 
-    /// Disks, memory and processors, and whether they are still enough.
+    /// The published variables, as Go's `expvar` has them; `/debug/vars` of otel-vitals-actix shows them.
     ///
     /// ```no_run
-    /// # async fn example() -> Result<(), otel_vitals::Error> {
     /// let vitals = otel_vitals::init()?;
-    /// println!("{}", vitals.hardware().snapshot().await.level());
-    /// # Ok(())
-    /// # }
+    /// let orders = otel_vitals::vars::Counter::new();
+    /// vitals.vars().publish("orders", orders.clone())?;
+    /// orders.add(1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn hardware(&self) -> &Hardware {
-        &self.inner.hardware
+    pub fn vars(&self) -> &Vars {
+        &self.inner.vars
     }
 
     /// What is checked of this service, and how it is: see [`health`](crate::health). Works whatever is configured, `disabled` included.
@@ -215,6 +219,20 @@ impl Vitals {
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.inner.health
+    }
+
+    /// Disks, memory and processors, and whether they are still enough.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), otel_vitals::Error> {
+    /// let vitals = otel_vitals::init()?;
+    /// println!("{}", vitals.hardware().snapshot().await.level());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn hardware(&self) -> &Hardware {
+        &self.inner.hardware
     }
 
     /// Watches the tokio runtime of `handle` under `name`, which gets a number when another runtime has it (`name-1`).
@@ -368,8 +386,8 @@ impl Inner {
         if let Some(pauses) = &self.pauses {
             pauses.stop();
         }
-        self.hardware.stop();
         self.health.stop();
+        self.hardware.stop();
         outcome
     }
 }

@@ -53,7 +53,7 @@ fn suggestion(content: &str) -> String {
 fn a_key_of_a_later_version_says_so() {
     for (content, key) in [
         ("metrics:\n  host: {hardware: true}\n", "metrics.host.hardware"),
-        ("monitor: {status: true}\n", "monitor"),
+        ("metrics:\n  host:\n    container: false\n", "metrics.host.container"),
     ] {
         let (error, message) = error_of(content, &[]);
         let line = error.line().unwrap();

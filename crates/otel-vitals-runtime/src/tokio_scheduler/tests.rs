@@ -1,6 +1,7 @@
 use super::*;
 use otel_vitals_core::Reading as _;
 use std::future;
+use std::sync::atomic::Ordering;
 use tokio::runtime::Builder;
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -51,10 +51,9 @@ impl OtlpConfig {
     pub(super) fn identity(&self) -> Result<Option<Identity>, Complaint> {
         const CERTIFICATE: &str = "otlp.client_certificate";
         const KEY: &str = "otlp.client_key";
-        let alone = |key, path: &Path, other: &str| Complaint {
-            key,
-            found: Found::File { path: path.to_owned(), reason: "is alone".to_owned() },
-            expected: format!("{other} as well"),
+        let alone = |key: &str, path: &Path, other: &str| {
+            let found = Found::File { path: path.to_owned(), reason: "is alone".to_owned() };
+            Complaint::new(key, found, format!("{other} as well"))
         };
         match (self.client_certificate.as_deref(), self.client_key.as_deref()) {
             (None, None) => Ok(None),
@@ -69,14 +68,11 @@ impl OtlpConfig {
                         Content::Certificates.complaint(certificate, CERTIFICATE, reason)
                     }
                     der::Fault::Key(reason) => Content::Key.complaint(key, KEY, reason),
-                    der::Fault::Pair => Complaint {
-                        key: KEY,
-                        found: Found::File {
-                            path: key.to_owned(),
-                            reason: "is the key of another one".to_owned(),
-                        },
-                        expected: format!("the private key of {CERTIFICATE}"),
-                    },
+                    der::Fault::Pair => {
+                        let reason = "is the key of another one".to_owned();
+                        let found = Found::File { path: key.to_owned(), reason };
+                        Complaint::new(KEY, found, format!("the private key of {CERTIFICATE}"))
+                    }
                 })?;
                 Ok(Some((pem, key_pem)))
             }

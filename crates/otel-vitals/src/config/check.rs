@@ -1,20 +1,40 @@
 //! What a configuration must be as a whole, wherever its parts came from.
 
+mod monitor;
+
 use super::draft::{Draft, Said, Scope};
-use super::schema::{self, Field, Kind};
-use super::{Compression, Config, Endpoint, ExporterKind, Protocol, value};
+use super::schema::{self, Kind};
+use super::{Compression, Config, Endpoint, ExporterKind, Protocol};
 use crate::error::{ConfigError, Found, Origin, Problem};
 
 /// A value that does not do.
 pub(super) struct Complaint {
-    pub(super) key: &'static str,
-    pub(super) found: Found,
-    pub(super) expected: String,
+    key: String,
+    problem: Problem,
+    /// Where to look for who said so, the most precise place first.
+    places: Vec<String>,
 }
 
 impl Complaint {
-    pub(super) fn new(key: &'static str, found: Found, expected: impl Into<String>) -> Self {
-        Complaint { key, found, expected: expected.into() }
+    pub(super) fn new(key: impl Into<String>, found: Found, expected: impl Into<String>) -> Self {
+        Self::of(key, Problem::Wrong { found, expected: expected.into() })
+    }
+
+    pub(super) fn of(key: impl Into<String>, problem: Problem) -> Self {
+        let key = key.into();
+        Complaint { places: vec![key.clone()], key, problem }
+    }
+
+    /// Looks at `place` first.
+    pub(super) fn first_at(mut self, place: impl Into<String>) -> Self {
+        self.places.insert(0, place.into());
+        self
+    }
+
+    /// Looks at `place` when nobody said anything at those before.
+    pub(super) fn or_at(mut self, place: impl Into<String>) -> Self {
+        self.places.push(place.into());
+        self
     }
 
     /// The error of a value that code has set.
@@ -23,8 +43,7 @@ impl Complaint {
     }
 
     fn at(self, origin: Origin) -> ConfigError {
-        let problem = Problem::Wrong { found: self.found, expected: self.expected };
-        ConfigError::new(origin, Some(self.key), problem)
+        ConfigError::new(origin, Some(&self.key), self.problem)
     }
 }
 
@@ -32,11 +51,13 @@ impl Draft {
     /// Finds what is wrong in the whole, which has been set field by field already.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         self.config.check(self.scope).map_err(|mut complaint| {
-            let Some(Said { origin, written }) = self.said.get(complaint.key) else {
+            let Some(Said { origin, written }) =
+                complaint.places.iter().find_map(|place| self.said.get(place))
+            else {
                 return complaint.in_code();
             };
-            if let Some(written) = written {
-                complaint.found = as_written(complaint.found, written);
+            if let (Some(written), Problem::Wrong { found, .. }) = (written, &mut complaint.problem) {
+                *found = as_written(found.clone(), written);
             }
             complaint.at(origin.clone())
         })
@@ -54,7 +75,7 @@ fn as_written(found: Found, written: &str) -> Found {
 
 impl Config {
     /// Finds what is wrong with values that code has set: times out of range, an endpoint that is none,
-    /// certificates that cannot be read.
+    /// certificates that cannot be read, two routes that are one, an empty password.
     ///
     /// A start does this by itself.
     ///
@@ -75,25 +96,7 @@ impl Config {
         let mut config = self.clone();
         for entry in schema::entries().into_iter().filter(|entry| scope.has(&entry.path)) {
             let Kind::Field(field) = entry.kind else { continue };
-            let wrong = match field {
-                Field::Time(at, span) => {
-                    Some(*at(&mut config)).filter(|time| !span.contains(*time)).map(|time| {
-                        (Found::text(&humantime::format_duration(time).to_string()), span.expected())
-                    })
-                }
-                Field::Text(at) => at(&mut config)
-                    .as_deref()
-                    .filter(|text| text.trim().is_empty())
-                    .map(|text| (Found::text(text), value::Expected::new("text that is not empty"))),
-                Field::Headers => config
-                    .otlp
-                    .headers
-                    .iter()
-                    .find_map(|(name, value)| value::check_header(name, value).err())
-                    .map(|expected| (Found::Secret, expected)),
-                _ => None,
-            };
-            if let Some((found, expected)) = wrong {
+            if let Some((found, expected)) = field.wrong(&mut config) {
                 return Err((entry.path, Problem::Wrong { found, expected: expected.0 }));
             }
         }
@@ -111,6 +114,7 @@ impl Config {
             let expected = "the folder that the host's file system is mounted under";
             return Err(Complaint::new("metrics.host.root_path", found, expected));
         }
+        self.monitor.check()?;
         if scope == Scope::Everything && self.metrics.exporters.contains(&ExporterKind::Otlp) {
             self.check_features()?;
             self.check_endpoint()?;

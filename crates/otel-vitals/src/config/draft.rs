@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Config;
+use super::{Config, schema};
 use crate::error::Origin;
 
 /// What has been said so far, and by whom.
@@ -35,8 +35,9 @@ impl Draft {
         Draft { config: Config::default(), said: BTreeMap::new(), scope }
     }
 
-    /// Remembers who set the key at `path`.
+    /// Remembers who set the key at `path`, and forgets who set what was in it.
     pub(super) fn note(&mut self, path: &str, origin: Origin, written: Option<String>) {
+        self.said.retain(|known, _| !schema::is_in(known, path));
         self.said.insert(path.to_owned(), Said { origin, written });
     }
 }
@@ -47,7 +48,6 @@ impl Scope {
         // The time limit of a flush is taken when it can be.
         const EXPORT: [&str; 6] =
             ["metrics.exporters", "metrics.interval", "metrics.timeout", "otlp", "resource", "service"];
-        let below = |key| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        self == Scope::Everything || !EXPORT.into_iter().any(below)
+        self == Scope::Everything || !EXPORT.into_iter().any(|key| schema::is_in(path, key))
     }
 }

@@ -107,7 +107,8 @@ pub(super) fn shown(url: &str) -> String {
     }
 }
 
-fn port_is_valid(url: &Uri) -> bool {
+/// Whether `url` has a port that can be connected to, or none.
+pub(super) fn port_is_valid(url: &Uri) -> bool {
     let Some(authority) = url.authority() else { return false };
     let after_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
     match after_host.strip_prefix(':') {

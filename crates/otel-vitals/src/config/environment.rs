@@ -11,7 +11,8 @@ use crate::error::{ConfigError, Found, Origin, Problem};
 
 /// The configuration file.
 pub(super) const CONFIG_FILE: &str = "VITALS_CONFIG";
-const PREFIX: &str = "VITALS_";
+/// What our own variables begin with.
+pub(crate) const PREFIX: &str = "VITALS_";
 /// What Kubernetes sets in every container.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 
@@ -202,7 +203,7 @@ fn is_later(name: &str) -> bool {
 }
 
 /// The variable of the key at `path`.
-pub(super) fn variable(path: &str) -> String {
+pub(crate) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }
 
@@ -281,6 +282,11 @@ mod tests {
             ("VITALS_RESOURCE_ATTRIBUTE", "VITALS_RESOURCE_ATTRIBUTES"),
             ("VITALS_METRICS_HOST_CPU_PERCORE", "VITALS_METRICS_HOST_CPU_PER_CORE"),
             ("VITALS_OTLP_PORT", "VITALS_OTLP_PROTOCOL"),
+            ("VITALS_MONITOR", "VITALS_MONITOR_LIVE"),
+            ("VITALS_MONITOR_RETRY_COUNT", "VITALS_MONITOR_RETRYCOUNT"),
+            ("VITALS_MONITOR_SECURITY_USER", "VITALS_MONITOR_SECURITYUSER"),
+            ("VITALS_MONITOR_STATUS_HARDWARE", "VITALS_MONITOR_STATUS_HARDWARE_RAM"),
+            ("VITALS_MONITOR_ADMIN", "VITALS_MONITOR_DRAIN"),
         ] {
             let expected = format!("{name}: unknown variable, the nearest known one is {nearest}");
             assert_eq!(refused(&[(name, "false")]), Some(expected));
@@ -306,6 +312,7 @@ mod tests {
             "VITALS_METRICS_PORT",
             "VITALS_METRICS_PORT_4317_TCP_ADDR",
             "VITALS_METRICS_SERVICE_HOST",
+            "VITALS_MONITOR_PORT",
         ] {
             assert_eq!(refused(&[(link, "x"), (IN_CLUSTER, "10.0.0.1")]), None, "{link} in a cluster");
             assert!(refused(&[(link, "x")]).is_some(), "{link} elsewhere");
@@ -317,18 +324,14 @@ mod tests {
         let environment = Environment::new([
             ("VITALS_DISABLE", "true"),
             ("VITALS_ADMIN_PASSWORD", "s3cr3t"),
-            ("VITALS_MONITOR_STATUS", "true"),
             ("VITALS_TOKEN", "referred to"),
             ("VITALS_METRICS_TIMEOUT", "5s"),
             ("VITALS_CONFIG", "x"),
             ("PATH", "/bin"),
         ]);
         let _ = environment.any("VITALS_TOKEN");
-        let expected = [
-            ("VITALS_ADMIN_PASSWORD", None),
-            ("VITALS_DISABLE", Some("VITALS_DISABLED".to_owned())),
-            ("VITALS_MONITOR_STATUS", None),
-        ];
+        let expected =
+            [("VITALS_ADMIN_PASSWORD", None), ("VITALS_DISABLE", Some("VITALS_DISABLED".to_owned()))];
         assert_eq!(environment.ignored(), expected);
     }
 }

@@ -1,5 +1,7 @@
 //! The configuration file.
 
+mod secrets;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
@@ -104,16 +106,24 @@ impl Walk<'_> {
     }
 
     fn set(&mut self, field: &'static Field, path: &str, node: &Node) -> Result<(), ConfigError> {
+        if matches!(field, Field::Users(_) | Field::Tokens(_)) {
+            return self.secrets(field, path, node);
+        }
         if self.is_empty_reference(field, path, node)? {
             return Ok(());
         }
         let given = self.given(field, path, node)?;
         let set = field.set(&mut self.draft.config, given);
         set.map_err(|expected| self.unfit(field, path, node, expected))?;
+        self.note(path, node);
+        Ok(())
+    }
+
+    /// Remembers that the key at `path` was set by `node`.
+    fn note(&mut self, path: &str, node: &Node) {
         let origin = Origin::File { path: self.file.to_owned(), line: Some(node.line) };
         let written = node.content.text().filter(|text| text.contains('$')).map(Cow::into_owned);
         self.draft.note(path, origin, written);
-        Ok(())
     }
 
     /// Whether the value refers to variables that hold nothing, which leaves the key unset.
@@ -177,16 +187,18 @@ impl Walk<'_> {
         match reference::resolve(text, self.environment) {
             Ok(None) => Ok(text.to_owned()),
             Ok(Some(resolved)) => Ok(resolved),
-            Err(Broken::Unset(variable)) => Err(self.error(node.line, path, Problem::Unset { variable })),
-            Err(Broken::NotText(name)) => {
-                let expected = Expected(format!("UTF-8 in the environment variable {name}"));
-                Err(self.unfit_for(field, path, node, expected))
-            }
-            Err(Broken::Syntax) => {
-                let expected = "${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign";
-                Err(self.unfit_for(field, path, node, Expected::new(expected)))
-            }
+            Err(broken) => Err(self.broken(field, path, node, broken)),
         }
+    }
+
+    /// A reference that has no value.
+    fn broken(&self, field: Option<&Field>, path: &str, node: &Node, broken: Broken) -> ConfigError {
+        let expected = match broken {
+            Broken::Unset(variable) => return self.error(node.line, path, Problem::Unset { variable }),
+            Broken::NotText(name) => format!("UTF-8 in the environment variable {name}"),
+            Broken::Syntax => "${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign".to_owned(),
+        };
+        self.unfit_for(field, path, node, Expected(expected))
     }
 
     fn unique(&self, path: &str, pairs: &[Pair]) -> Result<(), ConfigError> {

@@ -95,6 +95,13 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_of_a_password_is_left_as_it_is() {
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy";
+        assert_eq!(resolved(hash), is(hash));
+        assert_eq!(resolve("${env:HASH}", &Environment::new([("HASH", hash)])), is(hash));
+    }
+
+    #[test]
     fn what_has_no_value_is_an_error() {
         assert_eq!(resolved("${env:NONE}"), Err(Broken::Unset("NONE".to_owned())));
         for wrong in ["${A}", "${env:}", "${env:A", "${env:A B}", "${env:2}", "${file:x}", "${}"] {

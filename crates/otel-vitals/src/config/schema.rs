@@ -2,13 +2,14 @@
 //! section is a new table, and a new option a line in one.
 
 mod field;
+mod monitor;
 
 pub(super) use field::{Field, Given, Shape};
 
 use std::time::Duration;
 
 use super::Config;
-use super::value::Span;
+use super::value::{Numbers, Span};
 use field::choose;
 
 /// A key and what may stand behind it.
@@ -89,6 +90,16 @@ pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// The place of an item of the list at `path`.
+pub(super) fn item(path: &str, index: usize) -> String {
+    format!("{path}.{index}")
+}
+
+/// Whether `path` is the key `key` or below it.
+pub(super) fn is_in(path: &str, key: &str) -> bool {
+    path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 fn last(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
@@ -131,6 +142,14 @@ const fn names(name: &'static str, at: fn(&mut Config) -> &mut Vec<String>) -> K
     field(name, Field::Names(at))
 }
 
+const fn number(name: &'static str, numbers: Numbers, at: fn(&mut Config) -> &mut u32) -> Key {
+    field(name, Field::Number(at, numbers))
+}
+
+const fn route(name: &'static str, at: fn(&mut Config) -> &mut String) -> Key {
+    field(name, Field::Route(at))
+}
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const INTERVAL: Span = Span::new(Duration::from_millis(10), Duration::from_secs(24 * 3600));
 const TIMEOUT: Span = Span::new(MILLISECOND, Duration::from_secs(3600));
@@ -148,7 +167,7 @@ pub(super) static ROOT: &[Key] = &[
     section("service", SERVICE),
     section("metrics", METRICS),
     section("otlp", OTLP),
-    later("monitor"),
+    section("monitor", monitor::MONITOR),
 ];
 
 static SERVICE: &[Key] = &[

@@ -12,7 +12,11 @@ fn document(name: &str) -> String {
 /// What `text` as a file sets, and the paths of the keys in it, without a look at the whole.
 fn applied(text: &str) -> (Config, BTreeSet<String>) {
     let mut draft = Draft::new(Scope::Everything);
-    let environment = Environment::new([("OTLP_TOKEN", "s3cr3t")]);
+    let environment = Environment::new([
+        ("OTLP_TOKEN", "s3cr3t"),
+        ("VITALS_ADMIN_PASSWORD", "p4ssw0rd"),
+        ("VITALS_TOKEN", "t0k3n"),
+    ]);
     file::apply(Path::new("vitals.yaml"), text, &environment, &mut draft)
         .unwrap_or_else(|error| panic!("{error}"));
     (draft.config, draft.said.into_keys().collect())
@@ -38,6 +42,9 @@ fn with_comments_taken_in(text: &str) -> String {
         .join("\n")
         .replace("attributes: {}", "attributes:")
         .replace("headers: {}", "headers:")
+        .replace("securityUser: {}", "securityUser:")
+        .replace("securityToken: []", "securityToken:")
+        .replace("# - ", "- ")
 }
 
 #[test]
@@ -56,6 +63,9 @@ fn the_example_has_every_key() {
     assert_eq!(config.resource.attributes.len(), 1);
     assert_eq!(config.otlp.headers.iter().next(), Some(("authorization", "Bearer s3cr3t")));
     assert_eq!(config.otlp.url(), "http://collector:4318/in");
+    assert_eq!(config.monitor.security_user.iter().collect::<Vec<_>>(), [("admin", "p4ssw0rd")]);
+    assert_eq!(config.monitor.security_token.iter().collect::<Vec<_>>(), ["t0k3n"]);
+    assert!(config.monitor.self_check.is_some());
 }
 
 #[test]
@@ -91,7 +101,12 @@ fn what_has_no_default_in_the_documentation_has_none() {
             Field::Attributes => config.resource.attributes.is_empty(),
             Field::Headers => config.otlp.headers.is_empty(),
             Field::Endpoint | Field::MetricsEndpoint => config.otlp.endpoint.is_none(),
+            Field::Prefix(at) => at(&mut config).is_empty(),
+            Field::SelfCheck(at) => at(&mut config).is_none(),
+            Field::Users(at) => at(&mut config).is_empty(),
+            Field::Tokens(at) => at(&mut config).is_empty(),
             Field::Switch(_) | Field::Time(..) | Field::Choice(_) | Field::Exporters => false,
+            Field::Number(..) | Field::Route(_) | Field::Folders(_) | Field::Address(_) => false,
         };
         assert!(unset, "{line}");
     }
@@ -124,6 +139,19 @@ fn every_option_of_a_group_has_a_key() {
         let known = paths.iter().any(|entry| entry.path.rsplit('.').next() == Some(word));
         assert!(known, "no key for the option {word}");
     }
+}
+
+#[test]
+fn every_field_of_the_monitor_has_a_key() {
+    // Those of bar-counter/monitor are spelled otherwise.
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let entries = schema::entries();
+    let keys = entries.iter().filter(|entry| entry.path.starts_with("monitor."));
+    let keys: BTreeSet<_> = keys.map(|entry| plain(entry.path.rsplit('.').next().unwrap())).collect();
+    let fields = format!("{:?}", MonitorConfig::default());
+    let names = fields.split([' ', '(', ')', '{', '}', ',']).filter_map(|word| word.strip_suffix(':'));
+    let names: BTreeSet<_> = names.map(plain).collect();
+    assert_eq!(names, keys);
 }
 
 #[test]
@@ -199,6 +227,8 @@ fn what_is_used_and_what_is_unknown_is_refused_all_the_same() {
         ("otlp: {x: [}", &[][..], "vitals.yaml:1: not YAML: "),
         ("otlp: {endpiont: x}", &[], "vitals.yaml:1: otlp.endpiont: unknown key, "),
         ("metrics: {freshness: 5}", &[], "vitals.yaml:1: metrics.freshness: expected a time"),
+        ("monitor: {health: status}", &[], "vitals.yaml:1: monitor.health: expected a path such as"),
+        ("monitor: {security: true}", &[], "vitals.yaml:1: monitor.securityUser: expected a user"),
         ("", &[("VITALS_METRICS_HOST_CPU", "on")], "VITALS_METRICS_HOST_CPU: expected true or false"),
         ("", &[("VITALS_OTLP_ENPOINT", "x")], "VITALS_OTLP_ENPOINT: unknown variable, "),
         ("", &[("VITALS_METRICS_HOST_ROOT_PATH", "/nowhere")], "VITALS_METRICS_HOST_ROOT_PATH: expected"),

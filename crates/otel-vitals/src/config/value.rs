@@ -101,6 +101,41 @@ impl Span {
     }
 }
 
+/// Whole numbers from `min` to `max`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    min: u32,
+    max: u32,
+    /// Whether they are percentages, which may say so.
+    percent: bool,
+}
+
+impl Numbers {
+    pub(super) const fn new(min: u32, max: u32) -> Self {
+        Numbers { min, max, percent: false }
+    }
+
+    pub(super) const fn percentages(min: u32, max: u32) -> Self {
+        Numbers { min, max, percent: true }
+    }
+
+    pub(super) fn expected(self) -> Expected {
+        let what = if self.percent { "a percentage such as 80 or 80%," } else { "a whole number" };
+        Expected(format!("{what} from {} to {}", self.min, self.max))
+    }
+
+    pub(super) fn contains(self, number: u32) -> bool {
+        (self.min..=self.max).contains(&number)
+    }
+
+    pub(super) fn parse(self, text: &str) -> Result<u32, Expected> {
+        let text = text.trim();
+        let digits = text.strip_suffix('%').filter(|_| self.percent).map_or(text, str::trim_end);
+        let number = digits.parse().ok().filter(|number| self.contains(*number));
+        number.ok_or_else(|| self.expected())
+    }
+}
+
 /// The exporters that `names` are, each once.
 pub(super) fn exporters(names: &[String]) -> Result<Vec<ExporterKind>, Expected> {
     let mut exporters = Vec::new();
@@ -206,6 +241,24 @@ mod tests {
         for wrong in ["5s", "-1", "0", "9", "3600001", "1.5", "18446744073709551616"] {
             let expected = "a whole number of milliseconds from 10 to 3600000";
             assert_eq!(SPAN.parse_milliseconds(wrong), Err(Expected::new(expected)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_in_range() {
+        let count = Numbers::new(0, 1000);
+        assert_eq!((count.parse("0"), count.parse(" 1000 ")), (Ok(0), Ok(1000)));
+        for wrong in ["", "-1", "1001", "1.5", "ten", "10%", "4294967296", "1 0"] {
+            let expected = "a whole number from 0 to 1000";
+            assert_eq!(count.parse(wrong), Err(Expected::new(expected)), "{wrong}");
+        }
+        let share = Numbers::percentages(1, 100);
+        for (text, number) in [("1", 1), ("80", 80), ("80%", 80), ("100 %", 100)] {
+            assert_eq!(share.parse(text), Ok(number), "{text}");
+        }
+        for wrong in ["", "%", "0", "0%", "101", "80.5%", "80%%", "%80", "-1%"] {
+            let expected = "a percentage such as 80 or 80%, from 1 to 100";
+            assert_eq!(share.parse(wrong), Err(Expected::new(expected)), "{wrong}");
         }
     }
 

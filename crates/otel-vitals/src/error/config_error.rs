@@ -1,5 +1,6 @@
 //! A wrong configuration: where it is, what is there, and what was expected.
 
+use crate::config::environment;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -150,6 +151,12 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details { origin, key, problem } = &*self.0;
         match (origin, key) {
+            // What our own variables set is in their names, unless only a part of it is wrong.
+            (Origin::Variable(name), Some(key))
+                if name.starts_with(environment::PREFIX) && environment::variable(key) != *name =>
+            {
+                write!(f, "{}: {}: {problem}", Escaped(name), Escaped(key))
+            }
             (Origin::Variable(name), _) => write!(f, "{}: {problem}", Escaped(name)),
             (Origin::Code, Some(key)) => write!(f, "configuration: {}: {problem}", Escaped(key)),
             (Origin::Code, None) => write!(f, "configuration: {problem}"),

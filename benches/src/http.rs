@@ -1,0 +1,158 @@
+//! A client that asks one server as fast as it answers, over connections that stay open.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+/// Open connections to one server, each with at most one request under way.
+pub struct Client {
+    host: SocketAddr,
+    connections: Vec<TcpStream>,
+    runtime: Runtime,
+}
+
+/// What a while of asking came to.
+#[derive(Default)]
+pub struct Asked {
+    /// From the request to the whole answer, one after the other.
+    pub latencies: Vec<Duration>,
+    /// How long it was asked.
+    pub took: Duration,
+}
+
+impl Asked {
+    /// Answers a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.latencies.len() as f64 / self.took.as_secs_f64()
+    }
+
+    /// The latency that `share` of the answers do not exceed.
+    #[must_use]
+    pub fn quantile(&mut self, share: f64) -> Duration {
+        self.latencies.sort_unstable();
+        let at = (self.latencies.len() as f64 * share) as usize;
+        self.latencies.get(at.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
+    }
+}
+
+impl Client {
+    /// Opens `connections` to the server at `host`.
+    ///
+    /// # Panics
+    /// When they cannot be opened.
+    #[must_use]
+    pub fn connect(host: SocketAddr, connections: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let connections = runtime.block_on(async {
+            let mut open = Vec::new();
+            for _ in 0..connections {
+                let connection = TcpStream::connect(host).await.unwrap();
+                connection.set_nodelay(true).unwrap();
+                open.push(connection);
+            }
+            open
+        });
+        Client { host, connections, runtime }
+    }
+
+    /// Asks for `path` on all connections for as long as `time`.
+    ///
+    /// # Panics
+    /// When the server answers with anything but 200.
+    pub fn ask(&mut self, path: &str, time: Duration) -> Asked {
+        let request = self.request(path);
+        let started = Instant::now();
+        let end = started + time;
+        let Client { connections, runtime, .. } = self;
+        let latencies = runtime.block_on(async {
+            let tasks = tokio::task::LocalSet::new();
+            let asking: Vec<_> = std::mem::take(connections)
+                .into_iter()
+                .map(|mut connection| {
+                    let request = request.clone();
+                    tasks.spawn_local(async move {
+                        let (mut latencies, mut buffer) = (Vec::new(), Vec::new());
+                        while Instant::now() < end {
+                            let sent = Instant::now();
+                            exchange(&mut connection, &request, &mut buffer).await;
+                            latencies.push(sent.elapsed());
+                        }
+                        (connection, latencies)
+                    })
+                })
+                .collect();
+            tasks
+                .run_until(async {
+                    let mut all = Vec::new();
+                    for asked in asking {
+                        let (connection, latencies) = asked.await.unwrap();
+                        connections.push(connection);
+                        all.extend(latencies);
+                    }
+                    all
+                })
+                .await
+        });
+        Asked { latencies, took: started.elapsed() }
+    }
+
+    /// The body of `path`, asked for once.
+    ///
+    /// # Panics
+    /// When the server answers with anything but 200.
+    pub fn get(&mut self, path: &str) -> String {
+        let request = self.request(path);
+        let Client { connections, runtime, .. } = self;
+        let mut buffer = Vec::new();
+        let body = runtime.block_on(exchange(&mut connections[0], &request, &mut buffer));
+        String::from_utf8(buffer[body..].to_vec()).unwrap()
+    }
+
+    /// Asks for `path` so often, one request after the other.
+    ///
+    /// # Panics
+    /// When the server answers with anything but 200.
+    pub fn repeat(&mut self, path: &str, times: usize) {
+        let request = self.request(path);
+        let Client { connections, runtime, .. } = self;
+        let mut buffer = Vec::new();
+        runtime.block_on(async {
+            for _ in 0..times {
+                exchange(&mut connections[0], &request, &mut buffer).await;
+            }
+        });
+    }
+
+    fn request(&self, path: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host).into_bytes()
+    }
+}
+
+/// Sends `request`, reads the answer into `buffer`, and tells where the body begins in it.
+async fn exchange(connection: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> usize {
+    connection.write_all(request).await.unwrap();
+    buffer.clear();
+    loop {
+        assert_ne!(connection.read_buf(buffer).await.unwrap(), 0, "the server hung up");
+        let Some(head) = find(buffer, b"\r\n\r\n").map(|at| at + 4) else { continue };
+        if is_whole(&buffer[..head], &buffer[head..]) {
+            assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(buffer));
+            return head;
+        }
+    }
+}
+
+fn is_whole(head: &[u8], body: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    match head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
+        Some(length) => body.len() >= length.parse().unwrap(),
+        None => body.ends_with(b"0\r\n\r\n"),
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

@@ -1,0 +1,199 @@
+//! The routes on a server of their own, which answers whatever the service does.
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer};
+use otel_vitals::Vitals;
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::runtime::Builder;
+
+use crate::routes::Routes;
+use crate::state::State;
+
+/// Connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 256;
+
+/// How long a connection may be without a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How long the head of a request may take to arrive.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long a client may take to leave.
+const DISCONNECT: Duration = Duration::from_secs(1);
+
+/// Seconds that requests under way have at the end.
+const SHUTDOWN: u64 = 1;
+
+/// Bound of the start and of the end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Threads for what blocks: passwords that are held against hashes.
+const BLOCKING: usize = 2;
+
+/// A server of the routes of `monitor`, with a port and threads of its own: for a service that is not made with actix, for one whose
+/// port everybody reaches, and to be answered while all workers of the service are stuck. It stops when it is dropped.
+///
+/// It can be started anywhere, outside and inside of any runtime. What a client can do is bounded: there are 256 connections at a time,
+/// one without a request ends after five seconds, and the head of a request must be there within five. Signals are not its business.
+///
+/// ```no_run
+/// use otel_vitals_actix::AdminServer;
+///
+/// let vitals = otel_vitals::init()?;
+/// let admin = AdminServer::start(&vitals)?; // where monitor.admin.address says
+/// println!("{:?}", admin.addresses());
+/// // ... the service ...
+/// admin.stop();
+/// vitals.shutdown()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct AdminServer {
+    addresses: Vec<SocketAddr>,
+    handle: ServerHandle,
+    /// Is disconnected when the thread has ended.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// Why there is no admin server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The address cannot be listened on.
+    #[error("the admin server cannot listen on {address}: {source}")]
+    #[non_exhaustive]
+    Bind {
+        /// The address (`monitor.admin.address`).
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refuses a thread or what a runtime needs.
+    #[error("the admin server cannot start: {source}")]
+    #[non_exhaustive]
+    Start {
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl AdminServer {
+    /// Starts it on the address that `monitor.admin.address` says.
+    ///
+    /// # Errors
+    /// [`AdminError::Bind`] when the address is taken or is none of this machine, [`AdminError::Start`] when the system
+    /// refuses a thread.
+    pub fn start(vitals: &Vitals) -> Result<Self, AdminError> {
+        Self::bind(vitals, vitals.config().monitor.admin.address)
+    }
+
+    /// Starts it on `address`; port 0 is one that is free.
+    ///
+    /// ```
+    /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
+    /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
+    /// let admin = otel_vitals_actix::AdminServer::bind(&vitals, ([127, 0, 0, 1], 0))?;
+    /// assert_ne!(admin.addresses()[0].port(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](AdminServer::start).
+    pub fn bind(vitals: &Vitals, address: impl Into<SocketAddr>) -> Result<Self, AdminError> {
+        let address = address.into();
+        let bound = TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local, listener) = bound.map_err(|source| AdminError::Bind { address, source })?;
+        let state = State::of(vitals);
+        let (started, start) = channel();
+        let (ends, ended) = channel::<()>();
+        let run = move || {
+            let _ends = ends;
+            run(listener, &state, &started);
+        };
+        let thread = std::thread::Builder::new().name("vitals-admin".to_owned());
+        thread.spawn(run).map_err(|source| AdminError::Start { source })?;
+        let late = |_| Err(io::Error::other("its thread did not come up"));
+        let handle = start.recv_timeout(PATIENCE).unwrap_or_else(late);
+        let handle = handle.map_err(|source| AdminError::Start { source })?;
+        Ok(AdminServer { addresses: vec![local], handle, ended: Mutex::new(ended) })
+    }
+
+    /// The addresses that it listens on.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Stops: requests under way have a second to end, and all is over after five at the latest. Dropping it does the same,
+    /// but leaves them no time.
+    pub fn stop(self) {
+        self.end(true);
+    }
+
+    fn end(&self, graceful: bool) {
+        // The command is sent by the call. The second time there is nobody to take it.
+        drop(self.handle.stop(graceful));
+        // Nothing is ever sent: this waits until the other end is gone.
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(PATIENCE);
+    }
+}
+
+impl Drop for AdminServer {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
+
+/// The thread: tells `started` how the start went, and goes on until the server is stopped.
+fn run(listener: TcpListener, state: &Arc<State>, started: &Sender<io::Result<ServerHandle>>) {
+    let outcome = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(serve(listener, state, started)));
+    if let Err(error) = outcome {
+        // Who started it knows no more of what happens after the start.
+        if let Err(unsent) = started.send(Err(error)) {
+            let error = unsent.0.err();
+            tracing::error!(target: "otel_vitals", ?error, "the admin server ended");
+        }
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    state: &Arc<State>,
+    started: &Sender<io::Result<ServerHandle>>,
+) -> io::Result<()> {
+    let state = Arc::clone(state);
+    let server = HttpServer::new(move || App::new().service(Routes::new(&state)))
+        .workers(1)
+        .worker_max_blocking_threads(BLOCKING)
+        .max_connections(CONNECTIONS)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(REQUEST)
+        .client_disconnect_timeout(DISCONNECT)
+        .shutdown_timeout(SHUTDOWN)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    let handle = server.handle();
+    let mut server = Box::pin(server);
+    // Its first turn starts the worker, and says whether that went well.
+    let first = poll_fn(|context| Poll::Ready(Pin::new(&mut server).poll(context))).await;
+    if let Poll::Ready(ended) = first {
+        return ended;
+    }
+    // Nobody waits for it any more when the start took too long: then it is stopped again.
+    if started.send(Ok(handle)).is_err() {
+        return Ok(());
+    }
+    server.await
+}

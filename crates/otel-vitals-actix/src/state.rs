@@ -1,0 +1,49 @@
+//! What the routes of one set of vitals share, however often and on however many workers they are mounted.
+
+use otel_vitals::{MonitorConfig, Vitals};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::gate::Gate;
+use crate::self_check::SelfChecks;
+use crate::variables::Looking;
+
+/// The closure that `HttpServer::new` takes asks for routes once for each worker. They must be the same to all of them: who
+/// has failed to log in on one worker has failed.
+static STATES: Mutex<Vec<(usize, Weak<State>)>> = Mutex::new(Vec::new());
+
+pub(crate) struct State {
+    vitals: Vitals,
+    pub(crate) gate: Gate,
+    pub(crate) self_checks: SelfChecks,
+    pub(crate) looking: Looking,
+}
+
+impl State {
+    /// The state of these vitals, made when there is none.
+    pub(crate) fn of(vitals: &Vitals) -> Arc<State> {
+        // Where their configuration is tells one set of vitals from another as long as it lives, and a state keeps it alive.
+        let place = std::ptr::from_ref(vitals.config()).addr();
+        let mut states = STATES.lock().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|(_, state)| state.strong_count() > 0);
+        if let Some(state) = states.iter().find(|state| state.0 == place).and_then(|state| state.1.upgrade())
+        {
+            return state;
+        }
+        let state = Arc::new(State {
+            vitals: vitals.clone(),
+            gate: Gate::new(&vitals.config().monitor),
+            self_checks: SelfChecks::default(),
+            looking: Looking::default(),
+        });
+        states.push((place, Arc::downgrade(&state)));
+        state
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    pub(crate) fn monitor(&self) -> &MonitorConfig {
+        &self.vitals.config().monitor
+    }
+}

@@ -1,0 +1,134 @@
+//! The server that answers while the service does not.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod wire;
+
+use actix_web::{App, web};
+use otel_vitals_actix::{AdminError, AdminServer, routes};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+use wire::{DEADLINE, get, until, vitals};
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn refuses(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_err()
+}
+
+#[test]
+fn it_has_the_routes_until_it_is_stopped_or_dropped() {
+    let started = vitals(|config| config.monitor.pprof = true);
+    for stop in [true, false] {
+        let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
+        let [address] = *admin.addresses() else { panic!("{admin:?}") };
+        assert_eq!(get(address, "/status/health").assert_ours().text(), "OK");
+        assert_eq!(get(address, "/debug/pprof/").status, 200);
+        assert_eq!(get(address, "/none").status, 404);
+        assert!(started.vitals.runtimes().is_empty(), "it is none of the service's");
+        if stop {
+            admin.stop()
+        } else {
+            drop(admin)
+        }
+        assert!(refuses(address));
+    }
+}
+
+#[test]
+fn it_is_where_the_configuration_says() {
+    let started = vitals(|config| config.monitor.admin.address = ANY);
+    let admin = AdminServer::start(&started.vitals).unwrap();
+    assert!(admin.addresses()[0].ip().is_loopback());
+    assert_eq!(get(admin.addresses()[0], "/status/health").text(), "OK");
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error_that_names_it() {
+    let taken = TcpListener::bind(ANY).unwrap();
+    let address = taken.local_addr().unwrap();
+    let started = vitals(move |config| config.monitor.admin.address = address);
+    let error = AdminServer::start(&started.vitals).unwrap_err();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+    let AdminError::Bind { address: told, source, .. } = error else { panic!("{error:?}") };
+    assert_eq!((told, source.kind()), (address, std::io::ErrorKind::AddrInUse));
+}
+
+#[test]
+fn it_answers_while_all_workers_of_the_service_are_stuck() {
+    let started = vitals(|_| {});
+    let mounted = routes(&started.vitals);
+    let (stuck, free) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
+    let of_app = (Arc::clone(&stuck), Arc::clone(&free));
+    let server = serve!({
+        let (stuck, free) = of_app.clone();
+        let block = move || {
+            let (stuck, free) = (Arc::clone(&stuck), Arc::clone(&free));
+            async move {
+                // Without an await: the worker stands still.
+                stuck.wait();
+                free.wait();
+                "free"
+            }
+        };
+        App::new().configure(mounted.clone()).route("/block", web::get().to(block))
+    });
+    let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
+    let address = server.address;
+    // Connections go to the workers in turn.
+    let blocked: Vec<_> = (0..2).map(|_| std::thread::spawn(move || get(address, "/block"))).collect();
+    stuck.wait();
+    let mut unanswered = TcpStream::connect(address).unwrap();
+    unanswered.write_all(b"GET /status/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    for _ in 0..50 {
+        assert_eq!(get(admin.addresses()[0], "/status/health").text(), "OK");
+    }
+    unanswered.set_nonblocking(true).unwrap();
+    assert!(unanswered.read(&mut [0]).is_err(), "the service answers nothing");
+    free.wait();
+    for blocked in blocked {
+        assert_eq!(blocked.join().unwrap().text(), "free");
+    }
+}
+
+#[test]
+fn it_starts_in_any_runtime() {
+    let started = vitals(|_| {});
+    let vitals = started.vitals.clone();
+    let ask = move || {
+        let admin = AdminServer::bind(&vitals, ANY).unwrap();
+        let answer = get(admin.addresses()[0], "/status/health");
+        admin.stop();
+        answer.text().to_owned()
+    };
+    let of_tokio = ask.clone();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(tokio.block_on(async move { of_tokio() }), "OK");
+    assert_eq!(actix_web::rt::System::new().block_on(async move { ask() }), "OK");
+}
+
+#[test]
+fn who_holds_connections_and_says_nothing_does_not_hold_them_for_ever() {
+    let started = vitals(|_| {});
+    let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
+    let address = admin.addresses()[0];
+    let mut silent: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for (index, stream) in silent.iter_mut().enumerate() {
+        if index % 2 == 0 {
+            stream.write_all(b"GET /status/health HTTP/1.1\r\nX-Slow: ").unwrap();
+        }
+    }
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE + Duration::from_secs(20))).unwrap();
+    let ask = b"GET /status/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(wire::exchange(&mut stream, ask).text(), "OK", "as soon as some of them are gone");
+    until("all are gone", || {
+        silent.retain_mut(|stream| {
+            stream.set_nonblocking(true).unwrap();
+            !matches!(stream.read(&mut [0; 512]), Ok(0))
+        });
+        silent.is_empty()
+    });
+    admin.stop();
+}

@@ -1,0 +1,153 @@
+//! What no client should send: ten thousand requests that are wrong in some way, and connections that never get to the end.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "hostile/fuzz.rs"]
+mod fuzz;
+
+use actix_web::{App, HttpServer, dev::ServerHandle, web};
+use otel_vitals::{Config, Users, Vitals};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use fuzz::Fuzz;
+
+/// Requests in all, by as many clients at once.
+const REQUESTS: usize = 10_000;
+const CLIENTS: usize = 10;
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn nothing_that_a_client_sends_is_an_error_of_ours() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+        hook(panic);
+    }));
+    for secure in [false, true] {
+        let vitals = Vitals::builder().config(config(secure)).start().unwrap();
+        let server = Server::start(&vitals);
+        let held = unfinished(server.address);
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let address = server.address;
+                thread::spawn(move || hostile(address, client as u64 + 1, REQUESTS / CLIENTS / 2))
+            })
+            .collect();
+        let answers: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+        // Most of what is wrong is answered all the same, some of it by a closed connection.
+        assert!(answers > REQUESTS / 5, "{answers}");
+        assert_eq!(
+            statuses(server.address, b"GET /status/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+            [200]
+        );
+        drop(held);
+        server.stop();
+        vitals.shutdown().unwrap();
+    }
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
+}
+
+fn config(secure: bool) -> Config {
+    let mut config = Config::default();
+    config.metrics.exporters = Vec::new();
+    config.monitor.debug = true;
+    config.monitor.pprof = true;
+    config.monitor.retry_count = 0;
+    config.monitor.security = secure;
+    config.monitor.security_user = [("admin", "secret")].into_iter().collect::<Users>();
+    config
+}
+
+/// Sends so many requests, and tells how many answers there were.
+fn hostile(address: SocketAddr, seed: u64, requests: usize) -> usize {
+    let mut fuzz = Fuzz::new(seed);
+    let mut answers = 0;
+    for _ in 0..requests {
+        let request = fuzz.request();
+        let statuses = statuses(address, &request);
+        answers += statuses.len();
+        for status in statuses {
+            let shown = String::from_utf8_lossy(&request[..request.len().min(400)]).into_owned();
+            assert!(status < 500 || status == 503, "{status} to {shown:?}");
+        }
+    }
+    answers
+}
+
+/// Sends `bytes` over a connection of their own and reads to its end: the statuses of all answers.
+fn statuses(address: SocketAddr, bytes: &[u8]) -> Vec<u16> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // The server may have had enough before it has read all.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            panic!("no end of the answer to {:?}", String::from_utf8_lossy(bytes))
+        }
+        _ => {}
+    }
+    let text = String::from_utf8_lossy(&answer);
+    text.split("HTTP/1.").skip(1).filter_map(|rest| rest.get(2..5)?.parse().ok()).collect()
+}
+
+/// Connections that have sent half of a request and send no more.
+fn unfinished(address: SocketAddr) -> Vec<TcpStream> {
+    (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET /status/health HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+            stream
+        })
+        .collect()
+}
+
+/// An actix server on a thread of its own.
+struct Server {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    fn start(vitals: &Vitals) -> Self {
+        let routes = otel_vitals_actix::routes(vitals);
+        let (started, start) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = HttpServer::new(move || {
+                    App::new()
+                        .configure(routes.clone())
+                        .service(web::scope("/under").configure(routes.clone()))
+                })
+                .workers(2)
+                .disable_signals()
+                .shutdown_timeout(1)
+                .bind(("127.0.0.1", 0))
+                .unwrap();
+                let address = server.addrs()[0];
+                let server = server.run();
+                started.send((address, server.handle())).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (address, handle) = start.recv().unwrap();
+        Server { address, handle, thread }
+    }
+
+    fn stop(self) {
+        actix_web::rt::System::new().block_on(self.handle.stop(false));
+        self.thread.join().unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! A million heartbeats leave nothing behind.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+use actix_web::{App, HttpServer};
+use otel_vitals::{Config, Vitals};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
+const HEARTBEATS: usize = 1_000_000;
+/// Requests that are sent before their answers are read.
+const AT_ONCE: usize = 250;
+const REQUEST: &[u8] = b"GET /status/health HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[test]
+fn memory_is_flat_over_a_million_heartbeats() {
+    let mut config = Config::default();
+    config.metrics.exporters = Vec::new();
+    config.metrics.pauses.enabled = false;
+    config.monitor.retry_count = 0;
+    let vitals = Vitals::builder().config(config).start().unwrap();
+    let address = serve(&vitals);
+    let mut client = Client::connect(address);
+    client.ask(HEARTBEATS / 50);
+    let before = vitals.memstats();
+    client.ask(HEARTBEATS);
+    let after = vitals.memstats();
+
+    let grown = after.heap_alloc as i64 - before.heap_alloc as i64;
+    assert!(grown.abs() < 64 << 10, "{grown} bytes more");
+    let kept = after.heap_objects as i64 - before.heap_objects as i64;
+    assert!(kept.abs() < 500, "{kept} blocks more");
+    // What an answer allocates is no more than what actix does for one.
+    let each = (after.mallocs - before.mallocs) as f64 / HEARTBEATS as f64;
+    assert!(each < 12.0, "{each} allocations a heartbeat");
+}
+
+fn serve(vitals: &Vitals) -> SocketAddr {
+    let routes = otel_vitals_actix::routes(vitals);
+    let (started, start) = mpsc::channel();
+    thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(move || App::new().configure(routes.clone()))
+                .workers(1)
+                .disable_signals()
+                .bind(("127.0.0.1", 0))
+                .unwrap();
+            started.send(server.addrs()[0]).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    start.recv().unwrap()
+}
+
+/// Counts answers by their length, which is the same for all: the date in them has one length as well.
+struct Client {
+    stream: TcpStream,
+    requests: Vec<u8>,
+    answers: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(REQUEST).unwrap();
+        let mut answer = Vec::with_capacity(1024);
+        while !answer.ends_with(b"\r\n\r\nOK") {
+            let mut some = [0; 256];
+            let read = stream.read(&mut some).unwrap();
+            answer.extend_from_slice(&some[..read]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        Client { stream, requests: REQUEST.repeat(AT_ONCE), answers: vec![0; answer.len() * AT_ONCE] }
+    }
+
+    fn ask(&mut self, heartbeats: usize) {
+        for _ in 0..heartbeats / AT_ONCE {
+            self.stream.write_all(&self.requests).unwrap();
+            self.stream.read_exact(&mut self.answers).unwrap();
+        }
+        assert!(self.answers.ends_with(b"\r\n\r\nOK"));
+    }
+}

@@ -1,0 +1,189 @@
+//! Which route is where, what it answers, and that all else is the application's.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod wire;
+
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App, HttpResponse, web};
+use otel_vitals_actix::routes;
+use wire::{ask, get, raw, vitals};
+
+const METHODS: [&str; 8] = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"];
+
+#[test]
+fn the_heartbeat_answers_get_and_head_and_refuses_the_rest() {
+    let started = vitals(|_| {});
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    for query in ["", "?", "?verbose=1", "?a=%zz&&=="] {
+        let answer = get(server.address, &format!("/status/health{query}"));
+        assert_eq!((answer.status, answer.text()), (200, "OK"));
+        assert_eq!(answer.assert_ours().header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(answer.header("content-length"), "2");
+    }
+    let head = ask(server.address, "HEAD", "/status/health", &[]);
+    assert_eq!((head.status, head.text()), (200, ""));
+    assert_eq!(head.assert_ours().header("content-length"), "2");
+    for method in METHODS.iter().filter(|method| **method != "CONNECT") {
+        let answer = ask(server.address, method, "/status/health", &[]);
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.assert_ours().header("allow"), "GET, HEAD");
+    }
+    let body =
+        b"GET /status/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody";
+    assert_eq!(raw(server.address, body).text(), "OK");
+    let old = b"GET /status/health HTTP/1.0\r\n\r\n";
+    assert_eq!(raw(server.address, old).text(), "OK");
+}
+
+#[test]
+fn many_requests_on_one_connection_are_all_answered() {
+    let started = vitals(|_| {});
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    let one = "GET /status/health HTTP/1.1\r\nHost: a\r\n\r\n";
+    let last = "GET /status/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = raw(server.address, format!("{}{last}", one.repeat(99)).as_bytes());
+    let all = String::from_utf8(answer.body).unwrap();
+    assert_eq!(all.matches("HTTP/1.1 200 OK").count(), 99, "and the first");
+    assert!(all.ends_with("OK"));
+}
+
+#[test]
+fn what_is_off_is_the_applications() {
+    let started = vitals(|config| config.monitor.status = false);
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    for path in ["/status/health", "/debug/pprof", "/debug/pprof/", "/debug/pprof/cmdline"] {
+        let answer = get(server.address, path);
+        assert_eq!((answer.status, answer.all("cache-control").len()), (404, 0), "{path}");
+    }
+}
+
+#[test]
+fn prefix_and_routes_are_where_they_are_said_to_be_literally() {
+    let started = vitals(|config| {
+        config.monitor.prefix = "/in{ter}nal".to_owned();
+        config.monitor.health = "/alive*".to_owned();
+        config.monitor.pprof = true;
+        config.monitor.debug_pprof = "/p.{x:[a-z]+}".to_owned();
+    });
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    for path in ["/in{ter}nal/alive*", "/in%7Bter%7Dnal/alive*", "/in%7bter%7dnal/alive%2A"] {
+        assert_eq!(get(server.address, path).text(), "OK", "{path}");
+    }
+    assert_eq!(get(server.address, "/in%7Bter%7Dnal/p.%7Bx:[a-z]+%7D/").status, 200);
+    for path in ["/status/health", "/alive*", "/insidenal/alive*", "/in{ter}nal/alive", "/in{ter}nal/alive**"]
+    {
+        assert_eq!(get(server.address, path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn mounted_twice_and_below_scopes_beside_what_the_application_has() {
+    struct Data(&'static str);
+    let started = vitals(|config| config.monitor.pprof = true);
+    let (mounted, of_app) = (routes(&started.vitals), started.vitals.clone());
+    let server = serve!(
+        App::new()
+            .app_data(web::Data::new(Data("theirs")))
+            .wrap(DefaultHeaders::new().add(("x-theirs", "1")))
+            .configure(mounted.clone())
+            .configure(routes(&of_app))
+            .service(
+                web::scope("/x")
+                    .configure(mounted.clone())
+                    .default_service(web::to(|| async { HttpResponse::ImATeapot().finish() }))
+            )
+            .service(web::scope("/{tenant}/y").configure(mounted.clone()))
+            .route("/status/theirs", web::get().to(|data: web::Data<Data>| async move { data.0 }))
+            .route("/", web::get().to(|| async { "home" }))
+            .default_service(web::to(|| async { HttpResponse::Accepted().body("default") }))
+    );
+    for place in ["", "/x", "/anybody/y"] {
+        let answer = get(server.address, &format!("{place}/status/health"));
+        assert_eq!((answer.status, answer.text()), (200, "OK"), "{place}");
+        assert_eq!(answer.header("x-theirs"), "1", "their middleware goes around ours");
+        let index = get(server.address, &format!("{place}/debug/pprof/"));
+        assert_eq!(index.status, 200, "{place}");
+        assert_eq!(get(server.address, &format!("{place}/debug/pprof/cmdline")).status, 200, "{place}");
+    }
+    assert_eq!(get(server.address, "/status/theirs").text(), "theirs");
+    assert_eq!(get(server.address, "/").text(), "home");
+    assert_eq!(get(server.address, "/x/none").status, 418);
+    for path in
+        ["/none", "/status/health/", "/status/healthy", "/status", "//status/health", "/STATUS/HEALTH"]
+    {
+        let answer = get(server.address, path);
+        assert_eq!((answer.status, answer.text()), (202, "default"), "{path}");
+    }
+}
+
+#[test]
+fn workers_are_watched_once_however_often_routes_are_mounted() {
+    let started = vitals(|_| {});
+    let of_app = started.vitals.clone();
+    let server = serve!(App::new().configure(routes(&of_app)).configure(routes(&of_app)));
+    assert_eq!(get(server.address, "/status/health").status, 200);
+    wire::until("two workers", || {
+        let mut runtimes = started.vitals.runtimes();
+        runtimes.sort();
+        runtimes == ["actix-worker-0", "actix-worker-1"]
+    });
+    server.stop();
+    wire::until("none", || started.vitals.runtimes().is_empty());
+}
+
+#[test]
+fn profiles_say_what_there_is_and_what_is_not() {
+    let started = vitals(|config| config.monitor.pprof = true);
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    let redirect = get(server.address, "/debug/pprof?debug=1");
+    assert_eq!(redirect.assert_ours().status, 301);
+    assert_eq!(redirect.header("location"), "./pprof/?debug=1");
+    assert_eq!(get(server.address, "/debug/pprof").header("location"), "./pprof/");
+
+    let index = get(server.address, "/debug/pprof/?debug=1");
+    assert_eq!(index.assert_ours().status, 200);
+    assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
+    assert!(index.text().contains("href=\"cmdline\"") && index.text().contains("later version"));
+
+    let cmdline = get(server.address, "/debug/pprof/cmdline?seconds=1");
+    assert_eq!(cmdline.assert_ours().header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(cmdline.text(), std::env::args().next().unwrap(), "and no arguments");
+
+    for profile in
+        ["heap", "profile?seconds=30", "goroutine?debug=2", "trace", "symbol", "x/y", "cmdline/", "%00", "/"]
+    {
+        let answer = get(server.address, &format!("/debug/pprof/{profile}"));
+        assert_eq!(answer.assert_ours().status, 404, "{profile}");
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(answer.header("x-go-pprof"), "1");
+        assert_eq!(answer.text(), "there is no such profile: this version of otel-vitals has cmdline only\n");
+    }
+    let head = ask(server.address, "HEAD", "/debug/pprof/heap", &[]);
+    assert_eq!((head.status, head.text(), head.header("x-go-pprof")), (404, "", "1"));
+    for method in METHODS.iter().filter(|method| **method != "CONNECT") {
+        let answer = ask(server.address, method, "/debug/pprof/cmdline", &[]);
+        assert_eq!((answer.assert_ours().status, answer.header("allow")), (405, "GET, HEAD"), "{method}");
+    }
+}
+
+#[test]
+fn arguments_are_told_when_that_is_asked_for() {
+    let started = vitals(|config| (config.monitor.pprof, config.monitor.cmdline) = (true, true));
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    let arguments: Vec<_> = std::env::args().collect();
+    assert_eq!(get(server.address, "/debug/pprof/cmdline").text(), arguments.join("\0"));
+}
+
+#[actix_web::test]
+async fn without_a_server_it_works_as_well() {
+    let started = vitals(|config| config.monitor.retry_count = 10);
+    let application = actix_web::test::init_service(App::new().configure(routes(&started.vitals))).await;
+    let request = actix_web::test::TestRequest::get().uri("/status/health").to_request();
+    assert_eq!(actix_web::test::call_and_read_body(&application, request).await, "OK");
+}

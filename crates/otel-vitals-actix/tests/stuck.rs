@@ -1,0 +1,147 @@
+//! The workers of the application are stuck, a check hangs, and two hundred clients probe.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use otel_vitals::health::{Check, Kind};
+use otel_vitals::{Config, Vitals};
+use otel_vitals_actix::AdminServer;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const WORKERS: usize = 2;
+const CLIENTS: usize = 200;
+/// Within which the admin server answers.
+const AT_ONCE: Duration = Duration::from_millis(50);
+/// Anything can delay two hundred threads on a busy machine: one of so many tries has to do.
+const TRIES: usize = 20;
+
+#[test]
+fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
+    let mut config = Config::default();
+    config.metrics.exporters = Vec::new();
+    config.monitor.retry_count = 0;
+    let vitals = Vitals::builder().config(config).start().unwrap();
+    let (asked, asking) = mpsc::channel();
+    let hangs = move || {
+        let _ = asked.send(());
+        std::future::pending::<()>()
+    };
+    vitals.health().register("hangs", Check::new(hangs).kind(Kind::Liveness)).unwrap();
+    vitals
+        .health()
+        .register("blocks", Check::new(|| async { thread::sleep(Duration::from_secs(3600)) }))
+        .unwrap();
+    let admin = AdminServer::bind(&vitals, "127.0.0.1:0".parse().unwrap()).unwrap();
+    let gate = Arc::new(Gate::default());
+    let application = serve(&vitals, &gate);
+    let stuck: Vec<_> = (0..WORKERS).map(|_| ask_to_be_stuck(application)).collect();
+    gate.wait_for(WORKERS);
+    asking.recv().unwrap();
+
+    // The application's own routes are stuck with it.
+    let mut stream = TcpStream::connect(application).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    stream.write_all(b"GET /status/health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(stream.read(&mut [0; 1]).is_err(), "no worker is stuck");
+
+    let best = (0..TRIES).map(|_| slowest_of(admin.addresses()[0])).find(|slowest| *slowest <= AT_ONCE);
+    println!("the slowest of {CLIENTS} probes took {best:?}");
+    assert!(best.is_some(), "in {TRIES} tries some of {CLIENTS} probes took more than {AT_ONCE:?} each time");
+
+    gate.open();
+    drop(stuck);
+    admin.stop();
+}
+
+/// How long the slowest of so many clients, who all ask at once, waited for an answer.
+fn slowest_of(address: SocketAddr) -> Duration {
+    const PATHS: [&str; 3] = ["/status/health", "/status/live", "/status/ready"];
+    let ready = Arc::new(Barrier::new(CLIENTS));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let ready = Arc::clone(&ready);
+            thread::spawn(move || {
+                let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
+                ready.wait();
+                let started = Instant::now();
+                let path = PATHS[client % PATHS.len()];
+                write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+                let mut status = String::new();
+                stream.read_line(&mut status).unwrap();
+                let took = started.elapsed();
+                // The check that has not answered yet is none that failed, but readiness waits for it.
+                let expected = if path == "/status/ready" { "HTTP/1.1 503 " } else { "HTTP/1.1 200 " };
+                assert!(status.starts_with(expected), "{path}: {status}");
+                took
+            })
+        })
+        .collect();
+    clients.into_iter().map(|client| client.join().unwrap()).max().unwrap()
+}
+
+fn serve(vitals: &Vitals, gate: &Arc<Gate>) -> SocketAddr {
+    let (routes, gate) = (otel_vitals_actix::routes(vitals), Arc::clone(gate));
+    let (started, start) = mpsc::channel();
+    thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = HttpServer::new(move || {
+                let gate = Arc::clone(&gate);
+                let stuck = move || {
+                    gate.wait();
+                    std::future::ready(HttpResponse::Ok())
+                };
+                App::new().configure(routes.clone()).route("/stuck", web::get().to(stuck))
+            })
+            .workers(WORKERS)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))
+            .unwrap();
+            started.send(server.addrs()[0]).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    start.recv().unwrap()
+}
+
+/// Connections are given to the workers in turns.
+fn ask_to_be_stuck(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream
+}
+
+/// What the workers wait at.
+#[derive(Default)]
+struct Gate {
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn wait(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 += 1;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |(_, open)| !*open).unwrap());
+    }
+
+    fn wait_for(&self, waiting: usize) {
+        let state = self.state.lock().unwrap();
+        let deadline = Duration::from_secs(30);
+        let (state, _) = self.changed.wait_timeout_while(state, deadline, |(now, _)| *now < waiting).unwrap();
+        assert_eq!(state.0, waiting, "workers that are stuck");
+    }
+
+    fn open(&self) {
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+}

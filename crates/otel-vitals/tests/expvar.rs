@@ -1,0 +1,103 @@
+//! Published variables are written as Go's `expvar` writes them, and read by what reads that: Go itself, where it is
+//! installed (`OTEL_VITALS_REQUIRE_GO=1` makes it a failure where it is not).
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use otel_vitals::Vitals;
+use otel_vitals::vars::{Counter, Gauge, Map, Text, Value};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
+/// Those that only one of the two has, or has with values of its own.
+const OWN: [&str; 9] = [
+    "build",
+    "cmdline",
+    "last_pause",
+    "memstats",
+    "os",
+    "os_cores",
+    "rust_version",
+    "tasks",
+    "uptime_seconds",
+];
+
+#[test]
+fn what_go_writes_is_what_we_write_and_what_we_write_go_reads() {
+    let Some(go) = go() else { return };
+    let vitals = Vitals::builder().meter_provider(SdkMeterProvider::default()).start().unwrap();
+    publish(&vitals);
+    let ours = vitals.vars().to_json();
+
+    let theirs = run(&go, "write", "");
+    let (content_type, theirs) = theirs.split_once('\n').unwrap();
+    assert_eq!(content_type, "application/json; charset=utf-8");
+    assert_eq!(shared(&ours), shared(theirs));
+    for document in [ours.as_str(), theirs] {
+        assert!(document.starts_with("{\n\"") && document.ends_with("\n}\n"), "{document}");
+    }
+
+    assert_eq!(run(&go, "read", &ours), "1 true -3 x\n");
+    vitals.shutdown().unwrap();
+}
+
+fn publish(vitals: &Vitals) {
+    let vars = vitals.vars();
+    let (counter, gauge, text, map) = (Counter::new(), Gauge::new(), Text::new(), Map::new());
+    counter.add(-3);
+    gauge.set(1.75);
+    text.set("<a & \"b\"\\\n\t\r\u{1}ü\u{2028}🦀");
+    map.add("z", 3);
+    map.set("half", 0.5);
+    map.set("a", "x");
+    vars.publish("counter", counter).unwrap();
+    vars.publish("gauge", gauge).unwrap();
+    vars.publish("text", text).unwrap();
+    vars.publish("map", map).unwrap();
+    vars.publish("empty", Map::new()).unwrap();
+    vars.publish("nothing", || Value::Null).unwrap();
+    vars.publish("yes", || true).unwrap();
+    vars.publish("large", || u64::MAX).unwrap();
+}
+
+/// The lines of the variables that both have, without the comma that only the last of all has not.
+fn shared(document: &str) -> Vec<&str> {
+    let own = |line: &&str| OWN.iter().any(|name| line.starts_with(&format!("\"{name}\": ")));
+    let lines = document.lines().filter(|line| line.starts_with('"') && !own(line));
+    lines.map(|line| line.trim_end_matches(',')).collect()
+}
+
+fn go() -> Option<PathBuf> {
+    let is_here = Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok();
+    if !is_here {
+        let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
+        assert!(!required, "Go is not installed");
+        eprintln!("skipped: Go is not installed");
+        return None;
+    }
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("expvar");
+    let status = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg("main.go")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expvar"))
+        // One file and Go's own packages, whatever is around.
+        .envs([("GO111MODULE", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    Some(program)
+}
+
+/// What the program writes when it reads `input`.
+fn run(program: &Path, argument: &str, input: &str) -> String {
+    let mut child =
+        Command::new(program).arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
