@@ -70,7 +70,7 @@ pub(crate) fn begin(state: &State, service: &AppService) -> Option<Arc<Asked>> {
     ) {
         Place::Url(url) => url,
         Place::Unknown(why) => {
-            tracing::info!(target: "otel_vitals", "the heartbeat is not asked for at the start: {why}; monitor.selfCheck is the URL to ask");
+            tracing::info!(target: "otel_vitals", "the heartbeat is not asked for at the start: {why}; monitor.self_check is the URL to ask");
             return None;
         }
         Place::Nowhere => return None,
@@ -151,7 +151,7 @@ fn ask(url: &str, tries: u32, ended: &Receiver<()>) {
     // A server that was stopped meanwhile does not answer, and need not.
     if ended.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
         let hint =
-            if last == NOT_FOUND { "; monitor.selfCheck is the URL to ask where it is another" } else { "" };
+            if last == NOT_FOUND { "; monitor.self_check is the URL to ask where it is another" } else { "" };
         tracing::error!(target: "otel_vitals", url, tries, "the heartbeat does not answer: asked {url} {tries} times, the last answer was: {last}{hint}");
     }
 }

@@ -48,7 +48,7 @@ pub async fn serve(server: Server, vitals: &Vitals) -> io::Result<()> {
         signal = signals.next() => signal,
     };
     tracing::info!(target: "otel_vitals", signal = first.name(), "the server ends");
-    begin_shutdown(vitals);
+    vitals.health().begin_shutdown();
     let mut graceful = first == Signal::Terminate;
     if graceful {
         let drained = tokio::time::sleep(vitals.config().monitor.drain);
@@ -66,11 +66,6 @@ pub async fn serve(server: Server, vitals: &Vitals) -> io::Result<()> {
         // Dropping a server ends it at once.
         _ = another => Ok(()),
     }
-}
-
-/// From now on readiness fails.
-fn begin_shutdown(_vitals: &Vitals) {
-    // BEGIN_SHUTDOWN: vitals.health().begin_shutdown()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
