@@ -8,7 +8,7 @@ use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -28,6 +28,11 @@ pub(crate) fn json(
     body: impl MessageBody + 'static,
 ) -> HttpResponse {
     typed(status, content_type, body)
+}
+
+/// A moment, as JSON has it (RFC 3339).
+pub(crate) fn time(moment: SystemTime) -> String {
+    humantime::format_rfc3339_millis(moment).to_string()
 }
 
 /// A page, which loads nothing and runs nothing.

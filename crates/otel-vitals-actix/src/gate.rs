@@ -21,10 +21,8 @@ use local::Local;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Nothing at all, ever: heartbeat and probes.
-    #[expect(dead_code, reason = "the probes come next; the heartbeat is not behind the gate at all")]
     Everyone,
     /// Credentials with `security`, nothing without.
-    #[expect(dead_code, reason = "the routes of hardware come next")]
     Hardware,
     /// Credentials with `security`, to be on this machine without.
     Debug,

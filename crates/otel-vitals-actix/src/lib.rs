@@ -44,9 +44,11 @@
 mod admin;
 mod answer;
 mod gate;
+mod hardware;
 mod heartbeat;
 mod path;
 mod pprof;
+mod probes;
 mod routes;
 mod self_check;
 mod serve;

@@ -8,12 +8,13 @@ use actix_web::dev::{
 use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpRequest, HttpResponse};
 use otel_vitals::Vitals;
+use otel_vitals::health::Probe;
 use std::future::{Future, ready};
 use std::sync::Arc;
 
 use crate::gate::Access;
 use crate::state::State;
-use crate::{answer, heartbeat, path, pprof, self_check, variables};
+use crate::{answer, hardware, heartbeat, path, pprof, probes, self_check, variables};
 use contained::contained;
 
 /// The name under which the workers of a server are watched.
@@ -75,6 +76,22 @@ impl HttpServiceFactory for Routes {
         let mut table = Table { service, state: &self.state };
         if monitor.status {
             table.heartbeat(&monitor.health);
+        }
+        if monitor.status {
+            for (probe, route) in [
+                (Probe::Live, &monitor.live),
+                (Probe::Ready, &monitor.ready),
+                (Probe::Startup, &monitor.startup),
+            ] {
+                table.get(route, Access::Everyone, move |state, _| ready(probes::answer(&state, probe)));
+            }
+        }
+        if monitor.hardware {
+            let routes = &monitor.status_hardware;
+            table.get(&routes.disk, Access::Hardware, hardware::disk);
+            table.get(&routes.ram, Access::Hardware, hardware::ram);
+            table.get(&routes.cpu, Access::Hardware, hardware::cpu);
+            table.get(&routes.cpu_info, Access::Hardware, hardware::cpu_info);
         }
         if monitor.debug {
             table.get(&monitor.debug_vars, Access::Debug, variables::answer);

@@ -1,4 +1,5 @@
-//! What there is of the machine now, for whoever asks: space of file systems, memory, load, and what a container may have of it.
+//! What there is of the machine now, for whoever asks: space of file systems, memory, load, and what a container may
+//! have of it.
 //!
 //! This is no group of metrics but one look, which [`HardwareReader`] takes.
 //!
@@ -115,7 +116,8 @@ pub struct CpuReading {
     pub load: [Option<f64>; 3],
     /// Logical processors online (processors).
     pub online: Option<u64>,
-    /// Time in which they were not idle since an earlier look (percent); none at the first. Time that a hypervisor gave to others is in it.
+    /// Time in which they were not idle since an earlier look (percent); none at the first. Time that a hypervisor gave to
+    /// others is in it.
     pub used_percent: Option<f64>,
     /// The control group that has a CPU quota of less than the machine's processors; none when none has.
     pub group: Option<GroupCpu>,
@@ -136,8 +138,9 @@ pub struct GroupCpu {
     pub throttled_percent: Option<f64>,
 }
 
-/// Looks at the machine. Every file system is asked by a thread of its own, and so is the kernel for all else; a look waits for them until the deadline
-/// and no longer, and who has not answered by then is missing in the reading, with the reason.
+/// Looks at the machine. Every file system is asked by a thread of its own, and so is the kernel for all else; a look
+/// waits for them until the deadline and no longer, and who has not answered by then is missing in the reading, with the
+/// reason.
 ///
 /// ```
 /// use otel_vitals_host::hardware::{HardwareOptions, HardwareReader};
@@ -173,7 +176,8 @@ impl HardwareReader {
         self.reader.read()
     }
 
-    /// Looks at processors only, so that the next [`read`](HardwareReader::read) tells how busy they were since now, or not much earlier.
+    /// Looks at processors, so that the next [`read`](HardwareReader::read) tells how busy they were since now, or not much
+    /// earlier. It asks no file system.
     pub fn keep_up(&mut self) {
         self.reader.keep_up();
     }
@@ -185,8 +189,8 @@ impl std::fmt::Debug for HardwareReader {
     }
 }
 
-/// Space of the file system that `path` is on. It waits as long as that file system makes it, for ever if its server is gone: to be
-/// called where that does no harm.
+/// Space of the file system that `path` is on. It waits as long as that file system makes it, for ever if its server is
+/// gone: to be called where that does no harm.
 ///
 /// ```
 /// let space = otel_vitals_host::hardware::disk_space("/".as_ref())?;

@@ -56,8 +56,8 @@ impl Hardware {
         Hardware { sampler: Arc::new(sampler) }
     }
 
-    /// The last look, when it is not older than a second, or a new one, for which all who ask at the same time wait together. Half a
-    /// second at most: whatever has not answered by then is missing, with the reason.
+    /// The last look, when it is not older than a second, or a new one, for which all who ask at the same time wait
+    /// together. Half a second at most: whatever has not answered by then is missing, with the reason.
     ///
     /// It needs no runtime and blocks no thread but its own, `vitals-hardware`, which the first call starts. After a shutdown of
     /// vitals it is the last look that there was, with a [`problem`](Snapshot::problem).

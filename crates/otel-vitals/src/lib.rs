@@ -17,8 +17,8 @@
 //! [`init`] takes its configuration from the environment (`OTEL_*`, `VITALS_*`) and an optional `vitals.yaml`. It works
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
 //!
-//! [`Vitals::health`] runs health checks, and answers probes. [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and
-//! [`Vitals::vars`] its `expvar`.
+//! [`Vitals::health`] runs health checks and answers probes, and [`Vitals::hardware`] tells whether disks, memory and processors are
+//! still enough. [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and [`Vitals::vars`] its `expvar`.
 //!
 //! # What it promises
 //!
@@ -105,6 +105,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/pauses.md")]
 struct PausesReference;
+
+/// And so does that of the reference of the hardware.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/hardware.md")]
+struct HardwareReference;
 
 /// And so does that of the reference of `MemStats`.
 #[cfg(doctest)]

@@ -1,34 +1,29 @@
 //! The handle that the one call returns.
 
+mod inner;
+mod running;
+
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use otel_vitals_core::Collection;
-use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses, Runtimes};
+use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-use crate::brought::Brought;
 use crate::builder::VitalsBuilder;
 use crate::config::Config;
 use crate::error::Error;
-use crate::groups;
 use crate::hardware::Hardware;
 use crate::health::{Check, Health};
-use crate::pipeline::{self, Control, LastExport};
-use crate::resource;
-use crate::vars::{Standard, Vars};
+use crate::vars::Vars;
+pub(crate) use inner::Exporting;
+use inner::{Export, Inner};
 
 /// How long [`Vitals::shutdown`] and the drop of the last handle wait for the last export at most.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// Name of the runtime that vitals are started in, if it has none.
 const MAIN: &str = "main";
-
-/// The process in which vitals run; zero is none. One set a process: two would report every value twice. A child that
-/// was forked has its parent's number here, and is free to start its own.
-static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// The running vitals of this process. Cheap to clone; dropping the last clone exports a last time, as
 /// [`shutdown`](Vitals::shutdown) does.
@@ -48,45 +43,6 @@ pub struct Vitals {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: Config,
-    provider: SdkMeterProvider,
-    export: Export,
-    /// Those that are watched; none with `disabled` and without `metrics.tokio`.
-    runtimes: Runtimes,
-    /// None when nothing watches.
-    pauses: Option<PauseMonitor>,
-    vars: Vars,
-    health: Health,
-    hardware: Hardware,
-    running: Running,
-}
-
-/// Who exports.
-enum Export {
-    /// Our own pipeline.
-    Pipeline(Control),
-    /// The application, from the provider that it brought.
-    Application(Brought),
-    /// Nobody: switched off.
-    Nobody,
-}
-
-/// Who exports, for those who ask whether it arrives.
-pub(crate) enum Exporting {
-    /// Our own pipeline, with what its last export came to.
-    Pipeline(LastExport),
-    /// The application.
-    Application,
-    /// Nobody.
-    Nobody,
-}
-
-/// Holds [`RUNNING`] until shutdown or drop.
-struct Running {
-    held: AtomicBool,
-}
-
 impl Vitals {
     /// Starts the long form of [`init`](crate::init).
     pub fn builder() -> VitalsBuilder {
@@ -100,46 +56,7 @@ impl Vitals {
         named: &[(String, Handle)],
         checks: Vec<(String, Check)>,
     ) -> Result<Self, Error> {
-        let health = Health::with(checks)?;
-        let running = Running::claim()?;
-        let collection = Collection::default();
-        let (provider, export) = match provider {
-            _ if config.disabled => (SdkMeterProvider::default(), Export::Nobody),
-            Some(provider) => {
-                let brought = Brought::new(provider.clone(), collection.clone());
-                (provider, Export::Application(brought))
-            }
-            None if config.metrics.exporters.is_empty() => (SdkMeterProvider::default(), Export::Nobody),
-            None => {
-                let (provider, control) =
-                    pipeline::start(&config, resource::build(&config), collection.clone())?;
-                (provider, Export::Pipeline(control))
-            }
-        };
-        let runtimes = Runtimes::default();
-        if !matches!(export, Export::Nobody) {
-            let brought = matches!(export, Export::Application(_));
-            groups::register(&provider, &config, &runtimes, &health, &collection, brought);
-        }
-        let pauses = groups::watch(&provider, &config, &runtimes, &collection);
-        let what = "the thread of health checks";
-        let pauses = pauses.and_then(|pauses| match health.start_if_used() {
-            Ok(()) => Ok(pauses),
-            Err(source) => Err(Error::Start { what, source }),
-        });
-        match (&export, &pauses) {
-            (Export::Pipeline(_), Ok(_)) => opentelemetry::global::set_meter_provider(provider.clone()),
-            // Nothing was measured that would be worth an export.
-            (Export::Pipeline(control), Err(_)) => drop(control.shutdown(Duration::ZERO)),
-            (Export::Application(brought), Err(_)) => brought.close(),
-            _ => {}
-        }
-        let pauses = pauses?;
-        let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
-        let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
-        let hardware = Hardware::new(&config);
-        let inner = Inner { config, provider, export, runtimes, pauses, health, hardware, vars, running };
-        let vitals = Vitals { inner: Arc::new(inner) };
+        let vitals = Vitals { inner: Arc::new(Inner::start(config, provider, checks)?) };
         for (name, handle) in named {
             vitals.watch_runtime(name, handle);
         }
@@ -362,78 +279,5 @@ impl Vitals {
 impl fmt::Debug for Vitals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Vitals").field("config", &self.inner.config).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    fn watching(&self, watch: impl FnOnce(&Runtimes)) {
-        if self.config.disabled || !self.config.metrics.tokio.enabled {
-            return;
-        }
-        watch(&self.runtimes);
-        // Looked at afterwards, so that a shutdown on another thread leaves nothing behind either.
-        if !self.running.is_held() {
-            self.runtimes.clear();
-        }
-    }
-
-    fn shutdown(&self, limit: Duration) -> Result<(), Error> {
-        self.health.begin_shutdown();
-        let outcome = match &self.export {
-            Export::Pipeline(control) => control.shutdown(limit),
-            Export::Application(brought) if self.running.is_held() => {
-                let outcome = brought.flush(limit);
-                brought.close();
-                outcome
-            }
-            Export::Application(_) | Export::Nobody => Ok(()),
-        };
-        self.running.release();
-        self.runtimes.clear();
-        if let Some(pauses) = &self.pauses {
-            pauses.stop();
-        }
-        self.health.stop();
-        self.hardware.stop();
-        outcome
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if !self.running.is_held() {
-            return;
-        }
-        if let Err(error) = self.shutdown(SHUTDOWN) {
-            tracing::warn!(target: "otel_vitals", %error, "the last export did not arrive");
-        }
-    }
-}
-
-impl Running {
-    fn claim() -> Result<Self, Error> {
-        let own = std::process::id();
-        let claim = |running| (running != own).then_some(own);
-        match RUNNING.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim) {
-            Ok(_) => Ok(Running { held: AtomicBool::new(true) }),
-            Err(_) => Err(Error::AlreadyInitialized),
-        }
-    }
-
-    fn is_held(&self) -> bool {
-        self.held.load(Ordering::Acquire)
-    }
-
-    fn release(&self) {
-        if self.held.swap(false, Ordering::AcqRel) {
-            RUNNING.store(0, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for Running {
-    // A start that fails half-way leaves the place free.
-    fn drop(&mut self) {
-        self.release();
     }
 }

@@ -44,6 +44,55 @@ fn a_connection_is_made_or_is_not() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_disk_has_room_or_has_not() {
+    let served = Served::start();
+    let folder = tempfile::tempdir().unwrap();
+    served.health().register("room", Check::disk_space(folder.path(), 100.0)).unwrap();
+    let report = served.wait_for_status(Probe::Ready, Status::Pass);
+    let check = &report.checks[0];
+    assert_eq!(check.component_type, ComponentType::System);
+    let observed = check.observed.clone().unwrap();
+    assert_eq!((observed.measurement.as_str(), observed.unit.as_str()), ("utilization", "percent"));
+    let used = number(&observed.value);
+    assert!((0.0..=100.0).contains(&used), "{used}");
+    // The same by the shell, whose figure is a whole per cent that is rounded up; others write meanwhile.
+    let output = std::process::Command::new("df").arg("-P").arg(folder.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let df: f64 = text.split_whitespace().rev().nth(1).unwrap().trim_end_matches('%').parse().unwrap();
+    assert!((df - used).abs() <= 2.0, "{used} is not {df}");
+    served.health().remove("room");
+
+    // Every disk has more than none of it used.
+    served.health().register("full", Check::disk_space("/", -1.0)).unwrap();
+    let report = served.wait_for(Probe::Ready, |report| report.checks[0].time.is_some());
+    assert!(report.reasons[0].ends_with(" % of / are used, and -1 % may be"), "{:?}", report.reasons);
+    served.health().remove("full");
+
+    let gone = folder.path().join("gone");
+    served.health().register("gone", Check::disk_space(&gone, 100.0)).unwrap();
+    let report = served.wait_for(Probe::Ready, |report| report.checks[0].time.is_some());
+    assert_eq!(report.status, Status::Fail);
+    assert!(report.reasons[0].contains(gone.to_str().unwrap()), "{:?}", report.reasons);
+}
+
+#[test]
+fn there_is_memory_or_there_is_not() {
+    let served = Served::start();
+    served.health().register("enough", Check::memory(100.0)).unwrap();
+    served.health().register("short", Check::memory(0.0)).unwrap();
+    let report =
+        served.wait_for(Probe::Ready, |report| report.checks.iter().all(|check| check.time.is_some()));
+    assert_eq!(report.checks[0].status, Status::Pass, "{:?}", report.checks);
+    assert_eq!(report.checks[1].status, Status::Fail, "{:?}", report.checks);
+    let used = number(&report.checks[0].observed.as_ref().unwrap().value);
+    assert!(used > 0.0 && used <= 100.0, "{used}");
+    // Nothing of the look stays behind.
+    #[cfg(target_os = "linux")]
+    assert!(until(|| served::threads("vitals-machine") == 0));
+}
+
+#[test]
 fn an_address_that_makes_no_sense_fails() {
     let served = Served::start();
     served.health().register("tcp", Check::tcp("no port")).unwrap();

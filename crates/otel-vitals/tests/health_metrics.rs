@@ -14,14 +14,25 @@ use otel_vitals::health::{Check, Kind, Outcome, Probe, Status};
 use served::{LONG, SHORT, Served, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use test_harness::{Collection, InMemory};
 
 const CHECK: &str = "otel_vitals.health.check.status";
 const PROBE: &str = "otel_vitals.health.probe.status";
 const DURATION: &str = "otel_vitals.health.check.duration";
 
+const FRESHNESS: Duration = Duration::from_millis(5);
+
 fn served(pipeline: &InMemory) -> Served {
-    Served::on(pipeline.provider().clone(), Config::default())
+    let mut config = Config::default();
+    config.metrics.freshness = FRESHNESS;
+    Served::on(pipeline.provider().clone(), config)
+}
+
+/// Collects when what was read last is not fresh any more.
+fn collect(pipeline: &InMemory) -> Collection {
+    std::thread::sleep(2 * FRESHNESS);
+    pipeline.collect()
 }
 
 /// The states of a series in which it is.
@@ -47,13 +58,13 @@ fn probe(name: &str) -> [(&str, &str); 1] {
 fn where_nothing_is_checked_or_asked_nothing_is_told() {
     let pipeline = InMemory::new();
     let served = served(&pipeline);
-    let _ = pipeline.collect();
-    let collection = pipeline.collect();
+    let _ = collect(&pipeline);
+    let collection = collect(&pipeline);
     assert!(collection.metric(CHECK).is_none_or(|metric| metric.points.is_empty()));
     assert!(collection.metric(PROBE).is_none_or(|metric| metric.points.is_empty()));
     assert!(collection.metric(DURATION).is_none());
     let _ = served.health().report(Probe::Live);
-    let collection = pipeline.collect();
+    let collection = collect(&pipeline);
     for name in ["live", "ready", "startup"] {
         assert_eq!(states(&collection, PROBE, &probe(name)), ["pass"], "{name}");
     }
@@ -71,7 +82,7 @@ fn each_is_in_one_state_which_is_that_of_the_report() {
     health.register("c", Check::new(|| async {}).kind(Kind::Startup)).unwrap();
     let is_told = |probe| health.report(probe).checks.iter().all(|check| check.time.is_some());
     assert!(until(|| Probe::ALL.iter().all(|probe| is_told(*probe))));
-    let collection = pipeline.collect();
+    let collection = collect(&pipeline);
     assert_eq!(states(&collection, CHECK, &check("a", "liveness")), ["warn"]);
     assert_eq!(states(&collection, CHECK, &check("b", "readiness")), ["fail"]);
     assert_eq!(states(&collection, CHECK, &check("c", "startup")), ["pass"]);
@@ -79,9 +90,9 @@ fn each_is_in_one_state_which_is_that_of_the_report() {
     assert_eq!(states(&collection, PROBE, &probe("ready")), ["warn"]);
     assert_eq!(states(&collection, PROBE, &probe("startup")), ["pass"]);
     health.begin_shutdown();
-    assert_eq!(states(&pipeline.collect(), PROBE, &probe("ready")), ["fail"]);
+    assert_eq!(states(&collect(&pipeline), PROBE, &probe("ready")), ["fail"]);
     health.remove("b");
-    let collection = pipeline.collect();
+    let collection = collect(&pipeline);
     let names = |name: &str| {
         let points = &collection.metric(CHECK).unwrap().points;
         points.iter().filter(|point| point.attributes["otel_vitals.health.check.name"] == name).count()
@@ -95,7 +106,7 @@ fn readiness_fails_in_metrics_too_until_the_start_has_passed() {
     let served = served(&pipeline);
     let never = Check::new(std::future::pending::<()>).kind(Kind::Startup).timeout(LONG);
     served.health().register("c", never).unwrap();
-    let collection = pipeline.collect();
+    let collection = collect(&pipeline);
     for name in ["ready", "startup"] {
         assert_eq!(states(&collection, PROBE, &probe(name)), ["fail"], "{name}");
     }
@@ -118,7 +129,7 @@ fn each_run_is_one_duration() {
     };
     served.health().register("b", Check::new(ask).cache(SHORT).timeout(LONG)).unwrap();
     assert!(until(|| runs.load(Ordering::SeqCst) == 7));
-    let collection = pipeline.collect();
+    let collection = collect(&pipeline);
     let metric = collection.metric(DURATION).unwrap();
     assert_eq!((metric.unit.as_str(), metric.points.len()), ("s", 1));
     let point = &metric.points[0];
@@ -136,6 +147,6 @@ fn switched_off_there_is_nothing_of_it() {
     let served = Served::on(pipeline.provider().clone(), config);
     served.health().register("b", || async {}).unwrap();
     served.wait_for_status(Probe::Ready, Status::Pass);
-    let collection = pipeline.collect();
+    let collection = collect(&pipeline);
     assert!(collection.metrics.iter().all(|metric| !metric.name.starts_with("otel_vitals.health.")));
 }

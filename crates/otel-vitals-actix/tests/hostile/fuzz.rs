@@ -1,7 +1,7 @@
 //! Requests that are wrong in some way, the same ones in every run.
 
 /// Makes them.
-pub struct Fuzz {
+pub(crate) struct Fuzz {
     state: u64,
 }
 
@@ -75,12 +75,12 @@ const VALUES: [&str; 24] = [
 ];
 
 impl Fuzz {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Fuzz { state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 }
     }
 
     /// One request, or several in a row, or nothing that is one.
-    pub fn request(&mut self) -> Vec<u8> {
+    pub(crate) fn request(&mut self) -> Vec<u8> {
         match self.below(20) {
             0 => self.bytes(400),
             1 => (0..self.below(20)).flat_map(|_| self.plain()).collect(),

@@ -61,8 +61,8 @@ impl CpuLimit {
         self.folder.join("cpu.stat")
     }
 
-    /// The file in which [`cpu_time`] finds how much the group has used: `cpu.stat` of version 2, `cpuacct.usage` of version 1;
-    /// none where version 1 counts the time of other groups than those that it limits.
+    /// The file in which [`cpu_time`] finds how much the group has used: `cpu.stat` of version 2, `cpuacct.usage` of
+    /// version 1; none where version 1 counts the time of other groups than those that it limits.
     #[must_use]
     pub fn time(&self) -> Option<&Path> {
         self.time.as_deref()

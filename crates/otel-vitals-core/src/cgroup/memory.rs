@@ -7,7 +7,8 @@ use super::short_file;
 use crate::scan;
 use crate::{KernelFile, Malformed, ReadError};
 
-/// From here on a limit of version 1 is none: it is the largest number of pages, in bytes, or more in old kernels. Pages have 64 KiB at most.
+/// From here on a limit of version 1 is none: it is the largest number of pages, in bytes, or more in old kernels. Pages
+/// have 64 KiB at most.
 const UNLIMITED: u64 = i64::MAX.unsigned_abs() & !0xFFFF;
 
 /// The group that limits this process's memory: where its files are.
@@ -37,7 +38,7 @@ enum Version {
 }
 
 impl Memory {
-    /// What the group needs: its usage without the caches that the kernel drops first (By). That is what Kubernetes goes by, too.
+    /// What the group needs: its usage without the caches that the kernel drops first (By). Kubernetes goes by that, too.
     #[must_use]
     pub fn working_set(&self) -> Option<u64> {
         self.usage.zip(self.inactive_file).map(|(usage, inactive)| usage.saturating_sub(inactive))

@@ -87,14 +87,15 @@ pub struct Cpu {
     pub cores: Option<f64>,
     /// What of them was used since an earlier look (percent); none at the first, and where the kernel does not tell.
     pub used_percent: Option<f64>,
-    /// In how many of the periods since an earlier look the quota was used up (percent); none without a quota, at the first look, and when nothing ran.
+    /// In how many of the periods since an earlier look the quota was used up (percent); none without a quota, at the first
+    /// look, and when nothing ran.
     pub throttled_percent: Option<f64>,
     /// Tasks of the whole machine that run or wait for a core or a disk.
     pub load: Load,
     /// The same for each processor of the machine.
     pub load_per_core: Load,
-    /// With a quota by `throttled_percent` and `thresholds.throttled`, else by the load of five minutes in percent of the cores and
-    /// `thresholds.load`; a warning when it is not known.
+    /// With a quota by `throttled_percent` and `thresholds.throttled`, else by the load of five minutes in percent of the
+    /// cores and `thresholds.load`; a warning when that could not be read.
     pub level: Level,
     /// Whether a control group has a quota.
     pub is_limited: bool,

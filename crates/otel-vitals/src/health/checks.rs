@@ -2,4 +2,5 @@
 
 mod event_loop;
 mod export;
+mod room;
 mod tcp;

@@ -212,15 +212,17 @@ impl Registry {
     /// A run of `entry` has ended: with an outcome, unless it was cut short, after a time, unless it could not be begun.
     pub(super) fn ended(&self, entry: &Entry, outcome: Option<Outcome>, duration: Option<Duration>) {
         let is_told = outcome.is_some();
-        if entry.ended(outcome, duration) {
+        let was_removed = entry.ended(outcome, duration);
+        if was_removed {
             self.orphans.fetch_sub(1, Ordering::AcqRel);
-        } else if is_told {
-            if let Some((durations, duration)) = self.durations.get().zip(duration) {
-                durations.record(duration, &entry.series);
-            }
+        } else if let (true, Some(durations), Some(duration)) = (is_told, self.durations.get(), duration) {
+            durations.record(duration, &entry.series);
+        }
+        // Before the log, which may take its time.
+        self.wake.notify_one();
+        if is_told && !was_removed {
             self.log_change(entry);
         }
-        self.wake.notify_one();
     }
 
     /// Records how long runs take from now on.
