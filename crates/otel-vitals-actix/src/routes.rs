@@ -138,7 +138,6 @@ impl Table<'_> {
         H: Fn(Arc<State>, HttpRequest) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
-        let route = route.trim_end_matches('/');
         self.put(path::tree(&path::below(&self.state.monitor().prefix, route)), access, handler);
     }
 
