@@ -24,7 +24,7 @@ const INDEX: &str = "<!DOCTYPE html>
 
 const UNKNOWN: &str = "there is no such profile: this version of otel-vitals has cmdline only\n";
 
-/// Answers what is below `monitor.debugPprof`. What is asked for in a query string has no meaning yet and is ignored.
+/// Answers what is below `monitor.debug_pprof`. What is asked for in a query string has no meaning yet and is ignored.
 pub(crate) async fn answer(state: Arc<State>, request: HttpRequest) -> HttpResponse {
     match request.match_info().unprocessed() {
         "" => to_index(&request),

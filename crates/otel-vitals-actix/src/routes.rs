@@ -33,7 +33,7 @@ const WORKER: &str = "actix-worker";
 /// - once for each address, by a thread of its own, as long as the server lives. A server that is started when all workers of
 ///   another at the same address have ended is asked again.
 /// - An address that means all of the machine's is asked on the loopback one. A server that speaks TLS itself, routes below a scope
-///   and Unix sockets are asked only at the URL that `monitor.selfCheck` names; of a Unix socket actix says that it
+///   and Unix sockets are asked only at the URL that `monitor.self_check` names; of a Unix socket actix says that it
 ///   listens on `127.0.0.1:8080`, so that `monitor.retryCount: 0` is the thing to say there.
 /// - What comes of it is logged, and nothing else happens.
 ///
@@ -138,7 +138,6 @@ impl Table<'_> {
         H: Fn(Arc<State>, HttpRequest) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
-        let route = route.trim_end_matches('/');
         self.put(path::tree(&path::below(&self.state.monitor().prefix, route)), access, handler);
     }
 

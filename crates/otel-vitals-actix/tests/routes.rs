@@ -63,18 +63,20 @@ fn what_is_off_is_the_applications() {
 #[test]
 fn prefix_and_routes_are_where_they_are_said_to_be_literally() {
     let started = vitals(|config| {
-        config.monitor.prefix = "/in{ter}nal".to_owned();
-        config.monitor.health = "/alive*".to_owned();
+        config.monitor.prefix = "/in.ter-nal".to_owned();
+        config.monitor.health = "/alive(1)+~$".to_owned();
         config.monitor.pprof = true;
-        config.monitor.debug_pprof = "/p.{x:[a-z]+}".to_owned();
+        config.monitor.debug_pprof = "/p:@x/y".to_owned();
     });
     let mounted = routes(&started.vitals);
     let server = serve!(App::new().configure(mounted.clone()));
-    for path in ["/in{ter}nal/alive*", "/in%7Bter%7Dnal/alive*", "/in%7bter%7dnal/alive%2A"] {
+    for path in ["/in.ter-nal/alive(1)+~$", "/in%2Eter-nal/alive%281)+%7e%24"] {
         assert_eq!(get(server.address, path).text(), "OK", "{path}");
     }
-    assert_eq!(get(server.address, "/in%7Bter%7Dnal/p.%7Bx:[a-z]+%7D/").status, 200);
-    for path in ["/status/health", "/alive*", "/insidenal/alive*", "/in{ter}nal/alive", "/in{ter}nal/alive**"]
+    assert_eq!(get(server.address, "/in.ter-nal/p:@x/y/").status, 200);
+    assert_eq!(get(server.address, "/in.ter-nal/p:@x/y").header("location"), "./y/");
+    for path in
+        ["/status/health", "/alive(1)+~$", "/in-ter-nal/alive(1)+~$", "/in.ter-nal/alive1", "/in.ter-nal"]
     {
         assert_eq!(get(server.address, path).status, 404, "{path}");
     }

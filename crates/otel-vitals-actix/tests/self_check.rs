@@ -104,6 +104,7 @@ fn a_server_of_two_workers_is_asked_once_and_again_when_it_is_started_again() {
     });
     until("asked again", || logged(&url).len() == 2);
     drop(server);
+    assert_eq!(logged(&url).len(), 2, "{:?}", logged(&url));
     for line in logged(&url) {
         assert!(is_success(&line) && line.contains("tries=1"), "{line}");
     }
@@ -133,7 +134,7 @@ fn every_address_of_a_server_is_asked_and_one_that_means_all_on_loopback() {
 fn the_admin_server_is_asked_as_well() {
     listen();
     let started = vitals(|config| config.monitor.retry_count = 3);
-    let admin = AdminServer::bind(&started.vitals, ([127, 0, 0, 1], 0)).unwrap();
+    let admin = AdminServer::bind(&started.vitals, ([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("http://{}/status/health", admin.addresses()[0]);
     until("asked", || logged(&url).iter().any(|line| is_success(line)));
     admin.stop();
@@ -145,7 +146,7 @@ fn what_never_answers_right_is_one_error_and_no_success() {
     let answers = [
         (
             Some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
-            "status 404; monitor.selfCheck",
+            "status 404; monitor.self_check",
         ),
         (
             Some("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),

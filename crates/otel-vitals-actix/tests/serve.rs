@@ -25,7 +25,18 @@ fn the_process_that_serves() {
     let mounted = routes(&started.vitals);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let app = move || App::new().configure(mounted.clone()).route("/slow", web::get().to(slow));
+    let health = started.vitals.health().clone();
+    let app = move || {
+        let health = health.clone();
+        let is_ready = move || {
+            let ends = health.is_shutting_down();
+            async move { if ends { "ends" } else { "goes on" } }
+        };
+        App::new()
+            .configure(mounted.clone())
+            .route("/slow", web::get().to(slow))
+            .route("/shutdown", web::get().to(is_ready))
+    };
     let ended = actix_web::rt::System::new().block_on(async {
         let server = HttpServer::new(app).workers(1).shutdown_timeout(20).disable_signals();
         let server = server.listen(listener).unwrap().run();
@@ -97,8 +108,10 @@ const LONG: Duration = Duration::from_secs(600);
 #[test]
 fn it_goes_on_to_serve_while_it_drains_and_ends_then() {
     let service = Service::start(Duration::from_secs(2));
+    assert_eq!(get(service.address, "/shutdown").text(), "goes on");
     let since = Instant::now();
     service.signal(Signal::TERM);
+    until("readiness fails", || get(service.address, "/shutdown").text() == "ends");
     while since.elapsed() < Duration::from_secs(1) {
         assert_eq!(get(service.address, "/status/health").text(), "OK");
     }
@@ -123,8 +136,7 @@ fn a_second_signal_ends_it_at_once() {
         let service = Service::start(LONG);
         service.signal(Signal::TERM);
         // Until the first was seen they would be one.
-        std::thread::sleep(Duration::from_millis(200));
-        assert_eq!(get(service.address, "/status/health").text(), "OK");
+        until("the first was seen", || get(service.address, "/shutdown").text() == "ends");
         service.signal(second);
         let since = Instant::now();
         service.ended();
