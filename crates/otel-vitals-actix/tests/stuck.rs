@@ -40,7 +40,7 @@ fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
         .health()
         .register("blocks", Check::new(|| async { thread::sleep(Duration::from_secs(3600)) }))
         .unwrap();
-    let admin = AdminServer::bind(&vitals, ([127, 0, 0, 1], 0)).unwrap();
+    let admin = AdminServer::bind(&vitals, ([127, 0, 0, 1], 0).into()).unwrap();
     let gate = Arc::new(Gate::default());
     let application = serve(&vitals, &gate);
     let stuck: Vec<_> = (0..WORKERS).map(|_| ask_to_be_stuck(application)).collect();

@@ -78,10 +78,10 @@ fn everything_there_is_is_told_also_when_nobody_exports() {
 fn thresholds_are_those_of_the_configuration() {
     let _alone = alone();
     let vitals = start(|config| {
-        config.monitor.thresholds.disk = Threshold::new(0, 0);
-        config.monitor.thresholds.ram = Threshold::new(0, 101);
-        config.monitor.thresholds.load = Threshold::new(u32::MAX, u32::MAX);
-        config.monitor.thresholds.throttled = Threshold::new(u32::MAX, u32::MAX);
+        config.monitor.thresholds.disk = Threshold::new(1, 1);
+        config.monitor.thresholds.ram = Threshold::new(1, 100);
+        config.monitor.thresholds.load = Threshold::new(100_000, 100_000);
+        config.monitor.thresholds.throttled = Threshold::new(100, 100);
     });
     let snapshot = look(&vitals);
     let levels = (snapshot.disks[0].level, snapshot.memory.level, snapshot.cpu.level, snapshot.level());

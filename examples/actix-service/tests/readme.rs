@@ -1,0 +1,174 @@
+//! The `curl` lines of the README answer as printed: the same statuses, headers, words and JSON with the same names, whatever
+//! the numbers are. They are run by a shell, with curl, where there are both (`OTEL_VITALS_REQUIRE_CURL=1` makes it a failure where there are not).
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const README: &str = include_str!("../README.md");
+const SECURE: &str = "## With a password";
+const PASSWORD: &str = "VITALS_ADMIN_PASSWORD";
+/// Where the README has the service.
+const PRINTED: &str = "http://127.0.0.1:38000";
+
+#[test]
+fn the_lines_answer_as_printed() {
+    if !is_there("curl") || !is_there("sh") {
+        let required = std::env::var("OTEL_VITALS_REQUIRE_CURL").is_ok_and(|value| value == "1");
+        assert!(!required, "curl is not installed");
+        return eprintln!("skipped: curl is not installed");
+    }
+    let (open, secure) = README.split_once(SECURE).unwrap();
+    for (text, file, least) in [(open, "vitals.yaml", 10), (secure, "vitals.secure.yaml", 4)] {
+        let service = Service::start(file);
+        let lines = lines(text);
+        assert!(lines.len() >= least, "{} lines", lines.len());
+        for (command, printed) in lines {
+            assert_alike(&service.run(&command), &printed, &command);
+        }
+    }
+}
+
+#[test]
+fn without_the_password_it_does_not_start_and_says_why() {
+    let output = command("vitals.secure.yaml").env_remove(PASSWORD).output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "monitor.securityUser.admin: the environment variable VITALS_ADMIN_PASSWORD that it refers to is not set\n";
+    assert!(said.starts_with("actix-service: ") && said.ends_with(expected), "{said}");
+}
+
+/// The commands in the `console` blocks, each with what is printed after it.
+fn lines(text: &str) -> Vec<(String, String)> {
+    let blocks = text.split("```console\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let commands = blocks.flat_map(|block| block.split("$ ").filter(|command| command.starts_with("curl ")));
+    commands
+        .map(|text| text.split_once('\n').unwrap())
+        .map(|(command, printed)| (command.to_owned(), printed.to_owned()))
+        .collect()
+}
+
+#[track_caller]
+fn assert_alike(answer: &str, printed: &str, command: &str) {
+    let ([head, body], [printed_head, printed_body]) = (parts(answer), parts(printed));
+    assert_eq!(masked(&head), masked(&printed_head), "{command}");
+    match serde_json::from_str::<Value>(&printed_body) {
+        Ok(expected) => {
+            let found =
+                serde_json::from_str(&body).unwrap_or_else(|error| panic!("{command}: {error}: {body}"));
+            assert_same_names(&found, &expected, command);
+        }
+        Err(_) => assert_eq!(masked(&body), masked(&printed_body), "{command}"),
+    }
+}
+
+/// The headers, in an order that is always the same, and the body.
+fn parts(answer: &str) -> [String; 2] {
+    let answer = answer.replace("\r\n", "\n");
+    match answer.split_once("\n\n").filter(|_| answer.starts_with("HTTP/")) {
+        Some((head, body)) => {
+            let mut lines: Vec<_> = head.lines().filter(|line| !line.starts_with("date: ")).collect();
+            lines.sort_unstable();
+            [lines.join("\n"), body.trim_end().to_owned()]
+        }
+        None => [String::new(), answer.trim_end().to_owned()],
+    }
+}
+
+/// Numbers and levels are as they are.
+fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    for character in text.chars() {
+        match character {
+            '0'..='9' | '.' if masked.ends_with('#') => {}
+            '0'..='9' => masked.push('#'),
+            other => masked.push(other),
+        }
+    }
+    if masked == "#" {
+        // A status alone is what it is.
+        return text.to_owned();
+    }
+    let levels = ["OK - ", "WARNING - ", "CRITICAL - "];
+    levels.iter().fold(masked, |text, level| text.replace(level, "LEVEL - "))
+}
+
+/// All that is printed is there, of the same type. More may be: what is known after a while only, or in a container.
+#[track_caller]
+fn assert_same_names(found: &Value, expected: &Value, command: &str) {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            for (name, expected) in expected {
+                let found = found.get(name).unwrap_or_else(|| panic!("{command}: no {name}"));
+                assert_same_names(found, expected, command);
+            }
+        }
+        (Value::Array(found), Value::Array(expected)) => {
+            assert_eq!(found.len(), expected.len(), "{command}");
+            found
+                .iter()
+                .zip(expected)
+                .for_each(|(found, expected)| assert_same_names(found, expected, command));
+        }
+        (found, Value::Null) => assert!(found.is_null() || found.is_object(), "{command}: {found}"),
+        (found, expected) => {
+            assert_eq!(std::mem::discriminant(found), std::mem::discriminant(expected), "{command}: {found}");
+        }
+    }
+}
+
+/// The service, until this is dropped.
+struct Service {
+    process: Child,
+    url: String,
+}
+
+impl Service {
+    fn start(file: &str) -> Self {
+        let mut process = command(file).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        // Its log says where it is.
+        let url = loop {
+            let mut line = String::new();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "it ended");
+            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
+                break format!("http://127.0.0.1:{}", rest.split_once('/').unwrap().0);
+            }
+        };
+        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        Service { process, url }
+    }
+
+    fn run(&self, line: &str) -> String {
+        let line = line.replace(PRINTED, &self.url);
+        let output = Command::new("sh").arg("-c").arg(&line).env(PASSWORD, "correct horse").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The service with this file, on a free port, with a store in memory, and with nothing that the test itself was configured with.
+fn command(file: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actix-service"));
+    for (name, _) in std::env::vars_os() {
+        if ["OTEL_", "VITALS_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command.env("VITALS_CONFIG", Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    command.env("ACTIX_SERVICE_ADDRESS", "127.0.0.1:0").env("ACTIX_SERVICE_DATABASE", ":memory:");
+    command.env(PASSWORD, "correct horse");
+    command
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
