@@ -99,15 +99,14 @@ impl AdminServer {
     /// ```
     /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
     /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
-    /// let admin = otel_vitals_actix::AdminServer::bind(&vitals, ([127, 0, 0, 1], 0))?;
+    /// let admin = otel_vitals_actix::AdminServer::bind(&vitals, ([127, 0, 0, 1], 0).into())?;
     /// assert_ne!(admin.addresses()[0].port(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// As [`start`](AdminServer::start).
-    pub fn bind(vitals: &Vitals, address: impl Into<SocketAddr>) -> Result<Self, AdminError> {
-        let address = address.into();
+    pub fn bind(vitals: &Vitals, address: SocketAddr) -> Result<Self, AdminError> {
         let bound = TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local, listener) = bound.map_err(|source| AdminError::Bind { address, source })?;
         let state = State::of(vitals);
