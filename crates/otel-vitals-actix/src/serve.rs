@@ -71,7 +71,6 @@ pub async fn serve(server: Server, vitals: &Vitals) -> io::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signal {
     /// End when everything is done.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
     Terminate,
     /// End now.
     Interrupt,
