@@ -1,5 +1,5 @@
 //! The heartbeat beside an empty route of the same server, and all routes beside a gin service that has them, asked by the
-//! same client in turns. Needs Go; `--rounds N` for more than a look.
+//! same client in turns. Needs Go; `--rounds N` for more than a look, `--threads N` for more threads of each server.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -10,7 +10,7 @@
 use benches::http::{Asked, Client};
 use benches::table::Table;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -32,20 +32,35 @@ const PATHS: [&str; 6] = [
 ];
 
 fn main() {
-    let arguments: Vec<_> = std::env::args().collect();
-    let rounds =
-        arguments.windows(2).find(|pair| pair[0] == "--rounds").map_or(5, |pair| pair[1].parse().unwrap());
-    let mut servers = vec![Server::new("otel-vitals", Command::new(env!("CARGO_BIN_EXE_http_ours")))];
-    match gin() {
-        Some(program) => servers.push(Server::new("gin", program)),
-        None => println!("(gin is left out: it cannot be built here)"),
+    let (rounds, threads) = (argument("--rounds", 5), argument("--threads", 1));
+    let mut ours = Command::new(env!("CARGO_BIN_EXE_http_ours"));
+    ours.arg(threads.to_string());
+    let mut servers = vec![Server::new("otel-vitals", ours)];
+    if let Some(program) = gin() {
+        let gin = |argument: &[&str]| {
+            let mut gin = Command::new(&program);
+            gin.args(argument).env("GOMAXPROCS", threads.to_string());
+            gin
+        };
+        servers.push(Server::new("gin", gin(&["-logger"])));
+        servers.push(Server::new("gin without its logger", gin(&[])));
+    } else {
+        println!("(gin is left out: it cannot be built here)");
     }
     for server in &mut servers {
         PATHS.iter().for_each(|path| drop(server.client.ask(path, SLICE)));
     }
     let all = turns(&mut servers, rounds);
+    println!(
+        "\n{CONNECTIONS} connections; threads of each server: {threads}; {rounds} rounds of {SLICE:?} a route"
+    );
     heartbeat(&servers, &all);
     routes(&mut servers, all);
+}
+
+fn argument(name: &str, otherwise: usize) -> usize {
+    let arguments: Vec<_> = std::env::args().collect();
+    arguments.windows(2).find(|pair| pair[0] == name).map_or(otherwise, |pair| pair[1].parse().unwrap())
 }
 
 /// Every route of every server in turns, `rounds` times: by server, then by path, then by round.
@@ -57,7 +72,10 @@ fn turns(servers: &mut [Server], rounds: usize) -> Vec<Vec<Vec<Asked>>> {
             for turn in 0..PATHS.len() {
                 // Each route comes first as often as last.
                 let at = if round % 2 == 0 { turn } else { PATHS.len() - 1 - turn };
-                asked[at].push(server.client.ask(PATHS[at], SLICE));
+                let before = server.cpu_time();
+                let mut asking = server.client.ask(PATHS[at], SLICE);
+                asking.cpu_time = server.cpu_time() - before;
+                asked[at].push(asking);
             }
         }
     }
@@ -88,6 +106,7 @@ fn routes(servers: &mut [Server], all: Vec<Vec<Vec<Asked>>>) {
         "requests a second",
         "p50, µs",
         "p99, µs",
+        "CPU time a request, µs",
         "heap allocations a request",
     ]);
     let mut by_server: Vec<_> = all.into_iter().map(Vec::into_iter).collect();
@@ -97,6 +116,7 @@ fn routes(servers: &mut [Server], all: Vec<Vec<Vec<Asked>>>) {
             for round in asked.next().unwrap() {
                 whole.latencies.extend(round.latencies);
                 whole.took += round.took;
+                whole.cpu_time += round.cpu_time;
             }
             let micros = |time: Duration| format!("{:.0}", time.as_secs_f64() * 1e6);
             table.row([
@@ -105,11 +125,12 @@ fn routes(servers: &mut [Server], all: Vec<Vec<Vec<Asked>>>) {
                 format!("{:.0}", whole.rate()),
                 micros(whole.quantile(0.5)),
                 micros(whole.quantile(0.99)),
+                format!("{:.1}", whole.cpu_time.as_secs_f64() * 1e6 / whole.latencies.len() as f64),
                 format!("{:.1}", server.allocations(path)),
             ]);
         }
     }
-    println!("\n## Routes ({CONNECTIONS} connections, one thread of each server)\n\n{table}");
+    println!("\n## Routes\n\n{table}");
 }
 
 struct Server {
@@ -120,11 +141,20 @@ struct Server {
 
 impl Server {
     fn new(name: &'static str, mut program: Command) -> Self {
-        let mut process = program.env("GOMAXPROCS", "1").stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = program.stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
         let client = Client::connect(address.trim().parse().unwrap(), CONNECTIONS);
         Server { name, process, client }
+    }
+
+    /// Of all its threads.
+    fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        // USER_HZ is a hundred on all that Linux runs on today.
+        Duration::from_millis(ticks * 10)
     }
 
     /// Blocks that the heap gave out for a request of `path`.
@@ -161,9 +191,9 @@ fn body(text: &str) -> &str {
 }
 
 /// The gin service, built anew; none where there is no Go or its modules cannot be had.
-fn gin() -> Option<Command> {
+fn gin() -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("gin");
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("http_gin");
     let built = Command::new("go").arg("build").arg("-o").arg(&program).arg(".").current_dir(source).status();
-    built.is_ok_and(|status| status.success()).then(|| Command::new(program))
+    built.is_ok_and(|status| status.success()).then_some(program)
 }
