@@ -1,5 +1,6 @@
 //! The heartbeat beside an empty route of the same server, and all routes beside a gin service that has them, asked by the
-//! same client in turns. Needs Go; `--rounds N` for more than a look, `--threads N` for more threads of each server.
+//! same client in turns. Needs Go; `--rounds N` for more than a look, `--threads N` for more threads of each server, `--at-once N` for more
+//! requests on their way on each connection.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -33,6 +34,7 @@ const PATHS: [&str; 6] = [
 
 fn main() {
     let (rounds, threads) = (argument("--rounds", 5), argument("--threads", 1));
+    let at_once = argument("--at-once", 1);
     let mut ours = Command::new(env!("CARGO_BIN_EXE_http_ours"));
     ours.arg(threads.to_string());
     let mut servers = vec![Server::new("otel-vitals", ours)];
@@ -48,9 +50,9 @@ fn main() {
         println!("(gin is left out: it cannot be built here)");
     }
     for server in &mut servers {
-        PATHS.iter().for_each(|path| drop(server.client.ask(path, SLICE)));
+        PATHS.iter().for_each(|path| drop(server.client.ask(path, SLICE, at_once)));
     }
-    let all = turns(&mut servers, rounds);
+    let all = turns(&mut servers, rounds, at_once);
     println!(
         "\n{CONNECTIONS} connections; threads of each server: {threads}; {rounds} rounds of {SLICE:?} a route"
     );
@@ -64,7 +66,7 @@ fn argument(name: &str, otherwise: usize) -> usize {
 }
 
 /// Every route of every server in turns, `rounds` times: by server, then by path, then by round.
-fn turns(servers: &mut [Server], rounds: usize) -> Vec<Vec<Vec<Asked>>> {
+fn turns(servers: &mut [Server], rounds: usize, at_once: usize) -> Vec<Vec<Vec<Asked>>> {
     let mut all: Vec<Vec<Vec<Asked>>> =
         servers.iter().map(|_| PATHS.iter().map(|_| Vec::new()).collect()).collect();
     for round in 0..rounds {
@@ -73,7 +75,7 @@ fn turns(servers: &mut [Server], rounds: usize) -> Vec<Vec<Vec<Asked>>> {
                 // Each route comes first as often as last.
                 let at = if round % 2 == 0 { turn } else { PATHS.len() - 1 - turn };
                 let before = server.cpu_time();
-                let mut asking = server.client.ask(PATHS[at], SLICE);
+                let mut asking = server.client.ask(PATHS[at], SLICE, at_once);
                 asking.cpu_time = server.cpu_time() - before;
                 asked[at].push(asking);
             }

@@ -61,12 +61,12 @@ impl Client {
         Client { host, connections, runtime }
     }
 
-    /// Asks for `path` on all connections for as long as `time`.
+    /// Asks for `path` on all connections for as long as `time`, with so many requests on their way on each.
     ///
     /// # Panics
     /// When the server answers with anything but 200.
-    pub fn ask(&mut self, path: &str, time: Duration) -> Asked {
-        let request = self.request(path);
+    pub fn ask(&mut self, path: &str, time: Duration, at_once: usize) -> Asked {
+        let request = self.request(path).repeat(at_once);
         let started = Instant::now();
         let end = started + time;
         let Client { connections, runtime, .. } = self;
@@ -80,8 +80,13 @@ impl Client {
                         let (mut latencies, mut buffer) = (Vec::new(), Vec::new());
                         while Instant::now() < end {
                             let sent = Instant::now();
-                            exchange(&mut connection, &request, &mut buffer).await;
-                            latencies.push(sent.elapsed());
+                            connection.write_all(&request).await.unwrap();
+                            buffer.clear();
+                            let mut end = 0;
+                            for _ in 0..at_once {
+                                (_, end) = answer(&mut connection, &mut buffer, end).await;
+                                latencies.push(sent.elapsed());
+                            }
                         }
                         (connection, latencies)
                     })
@@ -138,25 +143,33 @@ impl Client {
 async fn exchange(connection: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> usize {
     connection.write_all(request).await.unwrap();
     buffer.clear();
+    answer(connection, buffer, 0).await.0
+}
+
+/// Reads the answer that begins at `start` of `buffer`, and tells where its body begins and ends.
+async fn answer(connection: &mut TcpStream, buffer: &mut Vec<u8>, start: usize) -> (usize, usize) {
     loop {
-        assert_ne!(connection.read_buf(buffer).await.unwrap(), 0, "the server hung up");
-        let Some(head) = memmem::find(buffer, b"\r\n\r\n").map(|at| at + 4) else { continue };
-        if is_whole(&buffer[..head], &buffer[head..]) {
-            assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(buffer));
-            return head;
+        let so_far = &buffer[start..];
+        if let Some(head) = memmem::find(so_far, b"\r\n\r\n").map(|at| at + 4)
+            && let Some(length) = length(&so_far[..head], &so_far[head..])
+        {
+            assert!(so_far.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(so_far));
+            return (start + head, start + head + length);
         }
+        assert_ne!(connection.read_buf(buffer).await.unwrap(), 0, "the server hung up");
     }
 }
 
-/// By its length where that is told, else by the end of the last chunk. What this takes is time that the server does not have.
-fn is_whole(head: &[u8], body: &[u8]) -> bool {
+/// How long the body is, once it is all there: by its length where that is told, else by the end of the last chunk. What this takes
+/// is time that the server does not have.
+fn length(head: &[u8], body: &[u8]) -> Option<usize> {
     const NAMES: [&[u8]; 2] = [b"\r\ncontent-length: ", b"\r\nContent-Length: "];
+    const END: &[u8] = b"\r\n0\r\n\r\n";
     let after = |name: &[u8]| memmem::find(head, name).map(|at| &head[at + name.len()..]);
-    match NAMES.into_iter().find_map(after) {
-        Some(rest) => {
-            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-            body.len() >= digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
-        }
-        None => body.ends_with(b"0\r\n\r\n"),
-    }
+    let Some(rest) = NAMES.into_iter().find_map(after) else {
+        return memmem::find(body, END).map(|at| at + END.len());
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+    (body.len() >= length).then_some(length)
 }
