@@ -70,9 +70,10 @@ fn security_needs_somebody_who_may_ask() {
 #[test]
 fn passwords_and_tokens_that_do_not_do_are_refused_and_not_shown() {
     let key = "monitor.securityUser";
-    let hash = "a hash such as $argon2id$v=19$m=19456,t=2,p=1$salt$hash, since it begins like one";
+    let hash = "a hash such as $argon2id$v=19$m=19456,t=2,p=1$salt$hash, since it begins like one, for at most 256 MiB, \
+                64 passes and 64 lanes";
     let hidden = "found a value that is not shown";
-    let token = "monitor.securityToken: expected tokens of visible ASCII characters without spaces";
+    let token = "monitor.securityToken: expected tokens of visible ASCII characters without spaces, 4080 of them at most";
     for (content, expected) in [
         ("securityUser: {admin: ''}", format!("{key}.admin: expected a password, found an empty one")),
         ("securityUser: {admin: '  '}", format!("{key}.admin: expected a password, found an empty one")),
@@ -87,6 +88,10 @@ fn passwords_and_tokens_that_do_not_do_are_refused_and_not_shown() {
         ("securityUser: {admin: $argon2id$s3cr3t}", format!("{key}.admin: expected {hash}, {hidden}")),
         (
             "securityUser: {admin: '$argon2id$v=16$m=8,t=1,p=1$s3cr3t00$s3cr3t00'}",
+            format!("{key}.admin: expected {hash}, {hidden}"),
+        ),
+        (
+            "securityUser: {admin: '$argon2id$v=19$m=1048576,t=1,p=1$s3cr3t00$s3cr3t00'}",
             format!("{key}.admin: expected {hash}, {hidden}"),
         ),
         (
@@ -144,7 +149,7 @@ fn passwords_and_tokens_that_do_not_do_are_refused_and_not_shown() {
     );
     assert_eq!(
         message("", &[("VITALS_MONITOR_SECURITYTOKEN", "a,,b")]),
-        "VITALS_MONITOR_SECURITYTOKEN: expected tokens of visible ASCII characters without spaces, found an empty one"
+        "VITALS_MONITOR_SECURITYTOKEN: expected tokens of visible ASCII characters without spaces, 4080 of them at most, found an empty one"
     );
 }
 
@@ -203,6 +208,19 @@ fn a_password_that_is_not_set_is_needed_with_security_only() {
 }
 
 #[test]
+fn what_no_header_has_room_for_is_refused() {
+    for (key, longest) in [("securityUser: {x: ", 1024), ("securityToken: [", 4080)] {
+        let content = |length| {
+            let end = if key.ends_with('[') { "]" } else { "}" };
+            format!("monitor: {{security: true, {key}{}{end}}}", "s".repeat(length))
+        };
+        load(&content(longest), &[]);
+        let message = message(&content(longest + 1), &[]);
+        assert!(message.contains(&format!("{longest} ")) && !message.contains("sss"), "{message}");
+    }
+}
+
+#[test]
 fn tokens_and_all_users_at_once_may_be_references_too() {
     let list = "monitor:\n  securityToken:\n    - one\n    - ${env:TOKEN}\n  security: ${env:ON:-false}\n";
     assert_eq!(tokens(&load(list, &[])), ["one"]);
@@ -216,7 +234,7 @@ fn tokens_and_all_users_at_once_may_be_references_too() {
     );
     assert_eq!(
         message(list, &[("TOKEN", "s3cr3t token")]),
-        "vitals.yaml:4: monitor.securityToken: expected tokens of visible ASCII characters without spaces, found a value \
+        "vitals.yaml:4: monitor.securityToken: expected tokens of visible ASCII characters without spaces, 4080 of them at most, found a value \
          that is not shown"
     );
     assert_eq!(tokens(&load(list, &[("ON", "true"), ("TOKEN", "two")])), ["one", "two"]);

@@ -3,8 +3,11 @@
 /// What a password that is a hash of argon2 begins with.
 pub(super) const ARGON2: &str = "$argon2";
 
+/// What a hash may ask for, because anybody who shows a password has us do that work: KiB of memory, passes and lanes.
+const MOST: [u32; 3] = [256 * 1024, 64, 64];
+
 /// Whether `text` has the parts of a hash of argon2: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`. Whoever asks for
-/// passwords finds out whether it is one.
+/// passwords finds out whether it is one. One that would take too much is none.
 pub(super) fn is_argon2(text: &str) -> bool {
     let parts: Vec<_> = text.split('$').collect();
     let ["", "argon2id" | "argon2i" | "argon2d", "v=19", parameters, salt, hash] = parts[..] else {
@@ -19,7 +22,8 @@ fn are_parameters(text: &str) -> bool {
         text.split(',').zip(["m=", "t=", "p="]).map(|(text, name)| number(text, name)).collect();
     match (text.split(',').count(), &numbers[..]) {
         (3, [Some(memory), Some(passes), Some(lanes)]) => {
-            *passes > 0 && *lanes > 0 && u64::from(*memory) >= 8 * u64::from(*lanes)
+            let enough = *passes > 0 && *lanes > 0 && u64::from(*memory) >= 8 * u64::from(*lanes);
+            enough && [memory, passes, lanes].into_iter().zip(MOST).all(|(asked, most)| *asked <= most)
         }
         _ => false,
     }
@@ -48,6 +52,7 @@ mod tests {
             "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI",
             "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
             "$argon2d$v=19$m=65536,t=3,p=4$c29tZXNhbHQxMjM0/+AA$aaaabbbbcccc",
+            "$argon2id$v=19$m=262144,t=64,p=64$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
         ] {
             assert!(is_argon2(hash) && hash.starts_with(ARGON2), "{hash}");
         }
@@ -66,6 +71,9 @@ mod tests {
             "$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHQ$aaaa",
             "$argon2id$v=19$m=08,t=1,p=1$c29tZXNhbHQ$aaaa",
             "$argon2id$v=19$m=+8,t=1,p=1$c29tZXNhbHQ$aaaa",
+            "$argon2id$v=19$m=262145,t=1,p=1$c29tZXNhbHQ$aaaa",
+            "$argon2id$v=19$m=1024,t=65,p=1$c29tZXNhbHQ$aaaa",
+            "$argon2id$v=19$m=1024,t=1,p=65$c29tZXNhbHQ$aaaa",
             "$argon2id$v=19$m=4294967296,t=1,p=1$c29tZXNhbHQ$aaaa",
             "$argon2id$v=19$m=8,t=1,p=1$$aaaa",
             "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$",

@@ -10,6 +10,10 @@ const SECURITY: &str = "monitor.security";
 const USERS: &str = "monitor.securityUser";
 const TOKENS: &str = "monitor.securityToken";
 
+/// What the header of a request has room for (bytes).
+const LONGEST_PART: usize = 1024;
+const LONGEST_TOKEN: usize = 4080;
+
 const EMPTY: Found = Found::Shape("an empty one");
 
 impl MonitorConfig {
@@ -89,8 +93,9 @@ impl MonitorConfig {
         for (index, secret) in self.security_token.secrets().enumerate() {
             let Secret::Given(token) = secret else { continue };
             let found = if token.is_empty() { EMPTY } else { Found::Secret };
-            if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let expected = "tokens of visible ASCII characters without spaces";
+            let fits = (1..=LONGEST_TOKEN).contains(&token.len());
+            if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let expected = "tokens of visible ASCII characters without spaces, 4080 of them at most";
                 return Err(Complaint::new(TOKENS, found, expected).first_at(schema::item(TOKENS, index)));
             }
         }
@@ -176,6 +181,9 @@ fn check_user(name: &str) -> Result<(), (Found, &'static str)> {
     if name.contains(char::is_control) {
         return Err((Found::Secret, "user names without control characters"));
     }
+    if name.len() > LONGEST_PART {
+        return Err((Found::Secret, "user names of 1024 bytes at most"));
+    }
     Ok(())
 }
 
@@ -187,8 +195,12 @@ fn check_password(password: &str) -> Result<(), (Found, &'static str)> {
         return Err((Found::Secret, "a password without control characters, such as the end of a line"));
     }
     if password.starts_with(phc::ARGON2) && !phc::is_argon2(password) {
-        let expected = "a hash such as $argon2id$v=19$m=19456,t=2,p=1$salt$hash, since it begins like one";
+        let expected = "a hash such as $argon2id$v=19$m=19456,t=2,p=1$salt$hash, since it begins like one, \
+                        for at most 256 MiB, 64 passes and 64 lanes";
         return Err((Found::Secret, expected));
+    }
+    if password.len() > LONGEST_PART {
+        return Err((Found::Secret, "a password of 1024 bytes at most"));
     }
     Ok(())
 }
