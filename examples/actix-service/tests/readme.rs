@@ -2,16 +2,14 @@
 //! the numbers are. They are run by a shell, with curl, where there are both (`OTEL_VITALS_REQUIRE_CURL=1` makes it a failure where there are not).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
+mod service;
+
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use service::{PASSWORD, Service, command};
+use std::process::{Command, Stdio};
 
 const README: &str = include_str!("../README.md");
 const SECURE: &str = "## With a password";
-const PASSWORD: &str = "VITALS_ADMIN_PASSWORD";
-/// Where the README has the service.
-const PRINTED: &str = "http://127.0.0.1:38000";
 
 #[test]
 fn the_lines_answer_as_printed() {
@@ -22,7 +20,7 @@ fn the_lines_answer_as_printed() {
     }
     let (open, secure) = README.split_once(SECURE).unwrap();
     for (text, file, least) in [(open, "vitals.yaml", 10), (secure, "vitals.secure.yaml", 4)] {
-        let service = Service::start(file);
+        let service = Service::start(&mut command(file));
         let lines = lines(text);
         assert!(lines.len() >= least, "{} lines", lines.len());
         for (command, printed) in lines {
@@ -117,56 +115,6 @@ fn assert_same_names(found: &Value, expected: &Value, command: &str) {
             assert_eq!(std::mem::discriminant(found), std::mem::discriminant(expected), "{command}: {found}");
         }
     }
-}
-
-/// The service, until this is dropped.
-struct Service {
-    process: Child,
-    url: String,
-}
-
-impl Service {
-    fn start(file: &str) -> Self {
-        let mut process = command(file).stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        // Its log says where it is.
-        let url = loop {
-            let mut line = String::new();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "it ended");
-            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
-                break format!("http://127.0.0.1:{}", rest.split_once('/').unwrap().0);
-            }
-        };
-        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
-        Service { process, url }
-    }
-
-    fn run(&self, line: &str) -> String {
-        let line = line.replace(PRINTED, &self.url);
-        let output = Command::new("sh").arg("-c").arg(&line).env(PASSWORD, "correct horse").output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The service with this file, on a free port, with a store in memory, and with nothing that the test itself was configured with.
-fn command(file: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_actix-service"));
-    for (name, _) in std::env::vars_os() {
-        if ["OTEL_", "VITALS_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
-    command.env("VITALS_CONFIG", Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
-    command.env("ACTIX_SERVICE_ADDRESS", "127.0.0.1:0").env("ACTIX_SERVICE_DATABASE", ":memory:");
-    command.env(PASSWORD, "correct horse");
-    command
 }
 
 fn is_there(program: &str) -> bool {
