@@ -8,14 +8,15 @@
 
 #[path = "hostile/fuzz.rs"]
 mod fuzz;
+mod wire;
 
-use actix_web::{App, HttpServer, dev::ServerHandle, web};
-use otel_vitals::{Config, Users, Vitals};
+use actix_web::{App, web};
+use otel_vitals::{Config, Users};
+use otel_vitals_actix::routes;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use fuzz::Fuzz;
@@ -34,8 +35,12 @@ fn nothing_that_a_client_sends_is_an_error_of_ours() {
         hook(panic);
     }));
     for secure in [false, true] {
-        let vitals = Vitals::builder().config(config(secure)).start().unwrap();
-        let server = Server::start(&vitals);
+        let started = wire::vitals(move |config| configure(config, secure));
+        let mounted = routes(&started.vitals);
+        let server = serve!({
+            let below = web::scope("/under").configure(mounted.clone());
+            App::new().configure(mounted.clone()).service(below)
+        });
         let held = unfinished(server.address);
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
@@ -52,20 +57,15 @@ fn nothing_that_a_client_sends_is_an_error_of_ours() {
         );
         drop(held);
         server.stop();
-        vitals.shutdown().unwrap();
     }
     assert_eq!(PANICS.load(Ordering::SeqCst), 0);
 }
 
-fn config(secure: bool) -> Config {
-    let mut config = Config::default();
-    config.metrics.exporters = Vec::new();
+fn configure(config: &mut Config, secure: bool) {
     config.monitor.debug = true;
     config.monitor.pprof = true;
-    config.monitor.retry_count = 0;
     config.monitor.security = secure;
     config.monitor.security_user = [("admin", "secret")].into_iter().collect::<Users>();
-    config
 }
 
 /// Sends so many requests, and tells how many answers there were.
@@ -111,43 +111,4 @@ fn unfinished(address: SocketAddr) -> Vec<TcpStream> {
             stream
         })
         .collect()
-}
-
-/// An actix server on a thread of its own.
-struct Server {
-    address: SocketAddr,
-    handle: ServerHandle,
-    thread: JoinHandle<()>,
-}
-
-impl Server {
-    fn start(vitals: &Vitals) -> Self {
-        let routes = otel_vitals_actix::routes(vitals);
-        let (started, start) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || {
-                    App::new()
-                        .configure(routes.clone())
-                        .service(web::scope("/under").configure(routes.clone()))
-                })
-                .workers(2)
-                .disable_signals()
-                .shutdown_timeout(1)
-                .bind(("127.0.0.1", 0))
-                .unwrap();
-                let address = server.addrs()[0];
-                let server = server.run();
-                started.send((address, server.handle())).unwrap();
-                server.await.unwrap();
-            });
-        });
-        let (address, handle) = start.recv().unwrap();
-        Server { address, handle, thread }
-    }
-
-    fn stop(self) {
-        actix_web::rt::System::new().block_on(self.handle.stop(false));
-        self.thread.join().unwrap();
-    }
 }

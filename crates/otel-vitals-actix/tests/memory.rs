@@ -1,11 +1,12 @@
 //! A million heartbeats leave nothing behind.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
-use actix_web::{App, HttpServer};
-use otel_vitals::{Config, Vitals};
+mod wire;
+
+use actix_web::App;
+use otel_vitals_actix::routes;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc;
 use std::thread;
 
 #[global_allocator]
@@ -20,13 +21,10 @@ const REQUEST: &[u8] = b"GET /status/health HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]
 fn memory_is_flat_over_a_million_heartbeats() {
-    let mut config = Config::default();
-    config.metrics.exporters = Vec::new();
-    config.metrics.pauses.enabled = false;
-    config.monitor.retry_count = 0;
-    let vitals = Vitals::builder().config(config).start().unwrap();
-    let address = serve(&vitals);
-    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::connect(address)).collect();
+    let started = wire::vitals(|config| config.metrics.pauses.enabled = false);
+    let (vitals, mounted) = (&started.vitals, routes(&started.vitals));
+    let server = serve!(App::new().configure(mounted.clone()));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::connect(server.address)).collect();
     ask(&mut clients, HEARTBEATS / 10);
     let before = vitals.memstats();
     ask(&mut clients, HEARTBEATS);
@@ -49,23 +47,6 @@ fn ask(clients: &mut [Client], heartbeats: usize) {
             scope.spawn(move || client.ask(each));
         }
     });
-}
-
-fn serve(vitals: &Vitals) -> SocketAddr {
-    let routes = otel_vitals_actix::routes(vitals);
-    let (started, start) = mpsc::channel();
-    thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let server = HttpServer::new(move || App::new().configure(routes.clone()))
-                .workers(1)
-                .disable_signals()
-                .bind(("127.0.0.1", 0))
-                .unwrap();
-            started.send(server.addrs()[0]).unwrap();
-            server.run().await.unwrap();
-        });
-    });
-    start.recv().unwrap()
 }
 
 /// Counts answers by their length, which is the same for all: the date in them has one length as well.

@@ -6,16 +6,18 @@
     reason = "a test that cannot go on fails"
 )]
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+mod wire;
+
+use actix_web::{App, HttpResponse, web};
 use otel_vitals::health::{Check, Kind};
-use otel_vitals::{Config, Vitals};
-use otel_vitals_actix::AdminServer;
+use otel_vitals_actix::{AdminServer, routes};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Of a server of `serve!`.
 const WORKERS: usize = 2;
 const CLIENTS: usize = 200;
 /// Within which the admin server answers.
@@ -25,10 +27,8 @@ const TRIES: usize = 20;
 
 #[test]
 fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
-    let mut config = Config::default();
-    config.metrics.exporters = Vec::new();
-    config.monitor.retry_count = 0;
-    let vitals = Vitals::builder().config(config).start().unwrap();
+    let started = wire::vitals(|_| {});
+    let vitals = &started.vitals;
     let (asked, asking) = mpsc::channel();
     let hangs = move || {
         let _ = asked.send(());
@@ -40,9 +40,18 @@ fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
         .health()
         .register("blocks", Check::new(|| async { thread::sleep(Duration::from_secs(3600)) }))
         .unwrap();
-    let admin = AdminServer::bind(&vitals, ([127, 0, 0, 1], 0).into()).unwrap();
+    let admin = AdminServer::bind(vitals, ([127, 0, 0, 1], 0).into()).unwrap();
     let gate = Arc::new(Gate::default());
-    let application = serve(&vitals, &gate);
+    let (mounted, waiting) = (routes(vitals), Arc::clone(&gate));
+    let server = serve!({
+        let gate = Arc::clone(&waiting);
+        let stuck = move || {
+            gate.wait();
+            std::future::ready(HttpResponse::Ok())
+        };
+        App::new().configure(mounted.clone()).route("/stuck", web::get().to(stuck))
+    });
+    let application = server.address;
     let stuck: Vec<_> = (0..WORKERS).map(|_| ask_to_be_stuck(application)).collect();
     gate.wait_for(WORKERS);
     asking.recv().unwrap();
@@ -86,30 +95,6 @@ fn slowest_of(address: SocketAddr) -> Duration {
         })
         .collect();
     clients.into_iter().map(|client| client.join().unwrap()).max().unwrap()
-}
-
-fn serve(vitals: &Vitals, gate: &Arc<Gate>) -> SocketAddr {
-    let (routes, gate) = (otel_vitals_actix::routes(vitals), Arc::clone(gate));
-    let (started, start) = mpsc::channel();
-    thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let server = HttpServer::new(move || {
-                let gate = Arc::clone(&gate);
-                let stuck = move || {
-                    gate.wait();
-                    std::future::ready(HttpResponse::Ok())
-                };
-                App::new().configure(routes.clone()).route("/stuck", web::get().to(stuck))
-            })
-            .workers(WORKERS)
-            .disable_signals()
-            .bind(("127.0.0.1", 0))
-            .unwrap();
-            started.send(server.addrs()[0]).unwrap();
-            server.run().await.unwrap();
-        });
-    });
-    start.recv().unwrap()
 }
 
 /// Connections are given to the workers in turns.

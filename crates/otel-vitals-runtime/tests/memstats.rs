@@ -1,15 +1,14 @@
 //! The JSON of a snapshot is what Go writes, and what Go reads: a recorded text of Go's, and Go itself where it is
 //! installed (`OTEL_VITALS_REQUIRE_GO=1` makes it a failure where it is not).
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use otel_vitals_alloc::Counting;
 use otel_vitals_core::SourceContext;
 use otel_vitals_runtime::{MemStats, PauseMonitor, PauseOptions, Pauses, Runtimes};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
+use test_harness::go::Program;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::system();
@@ -87,13 +86,13 @@ fn the_json_is_what_go_wrote() {
 #[test]
 fn go_reads_every_field_and_writes_the_same() {
     let Some(go) = go() else { return };
-    assert_eq!(run(go, &["numbered"], ""), NUMBERED, "the recorded text is old");
+    assert_eq!(go.run(&["numbered"], ""), NUMBERED, "the recorded text is old");
     let block = std::hint::black_box(vec![1_u8; 1 << 20]);
     let real = MemStats::read();
     assert!(real.heap_alloc >= 1 << 20);
     for stats in [real, numbered(), extreme()] {
         let json = stats.to_json();
-        assert_eq!(run(go, &[], &json), json);
+        assert_eq!(go.run(&[], &json), json);
     }
     drop(block);
 }
@@ -105,7 +104,7 @@ fn go_writes_fractions_as_we_do() {
     for fraction in [1.0, 0.1, 1.0 / 3.0, 1e-6, 9.9e-7, -2.5e-7, 5e-324, 1e20, 1e21, 1.5e300, -0.0] {
         stats.gc_cpu_fraction = fraction;
         let json = stats.to_json();
-        assert_eq!(run(go, &[], &json), json);
+        assert_eq!(go.run(&[], &json), json);
     }
 }
 
@@ -130,7 +129,7 @@ fn go_finds_the_pauses_where_it_has_its_own() {
 }
 
 /// What `pauses` has is what Go finds in a snapshot that they are filled into, newest first.
-fn assert_go_finds(go: &Path, pauses: &Pauses) {
+fn assert_go_finds(go: &Program, pauses: &Pauses) {
     let (stats, last) = std::iter::repeat_with(|| {
         let (mut stats, last) = (MemStats::read(), pauses.last());
         pauses.fill(&mut stats);
@@ -144,7 +143,7 @@ fn assert_go_finds(go: &Path, pauses: &Pauses) {
         (is_newest && u64::from(stats.num_gc) == count).then_some((stats, last))
     })
     .unwrap();
-    let found = run(go, &["pauses"], &stats.to_json());
+    let found = go.run(&["pauses"], &stats.to_json());
     let told = last.iter().rev().map(|pause| (pause.duration.as_nanos(), since_1970(pause.ended_at)));
     let told: Vec<String> = told.map(|(duration, ended)| format!("{duration} {ended}")).collect();
     assert_eq!(found.lines().collect::<Vec<_>>(), told);
@@ -158,40 +157,9 @@ fn since_1970(moment: SystemTime) -> u64 {
 }
 
 /// The program beside this file, built once; none where Go is not installed.
-fn go() -> Option<&'static Path> {
-    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PROGRAM.get_or_init(built).as_deref()
-}
-
-fn built() -> Option<PathBuf> {
-    let is_here = Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok();
-    if !is_here {
-        let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
-        assert!(!required, "Go is not installed");
-        eprintln!("skipped: Go is not installed");
-        return None;
-    }
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memstats");
-    let status = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg("main.go")
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/memstats"))
-        // One file and Go's own packages, whatever is around.
-        .envs([("GO111MODULE", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")])
-        .status()
-        .unwrap();
-    assert!(status.success());
-    Some(program)
-}
-
-/// What the program writes when it reads `input`.
-fn run(program: &Path, arguments: &[&str], input: &str) -> String {
-    let mut child =
-        Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // It reads to the end before it writes, or does not read at all.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap()
+fn go() -> Option<&'static Program> {
+    static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/memstats");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memstats");
+    PROGRAM.get_or_init(|| Program::build(&source, &to)).as_ref()
 }

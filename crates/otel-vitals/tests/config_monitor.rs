@@ -1,50 +1,11 @@
 //! What is told over HTTP and where: layers, and values that do not do.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use otel_vitals::{Config, ConfigError, Threshold};
-use std::path::PathBuf;
+mod monitor;
+
+use monitor::{ROUTE, in_code, load, message, tokens, try_load, users};
+use otel_vitals::{Config, Threshold};
 use std::time::Duration;
-
-const ROUTE: &str =
-    "a path such as /status/health, of letters, digits and -._~!$&'()+,;=:@ between single slashes";
-
-/// A folder with a `vitals.yaml` that holds `content`.
-fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("vitals.yaml");
-    std::fs::write(&path, content).unwrap();
-    (folder, path)
-}
-
-fn try_load(content: &str, variables: &[(&str, &str)]) -> Result<Config, (ConfigError, String)> {
-    let (_folder, path) = file(content);
-    Config::load_from(Some(&path), variables.iter().copied()).map_err(|error| {
-        let message = error.to_string().replace(&path.display().to_string(), "vitals.yaml");
-        (error, message)
-    })
-}
-
-fn load(content: &str, variables: &[(&str, &str)]) -> Config {
-    try_load(content, variables).unwrap_or_else(|(_, message)| panic!("{message}"))
-}
-
-fn message(content: &str, variables: &[(&str, &str)]) -> String {
-    try_load(content, variables).unwrap_err().1
-}
-
-fn in_code(change: impl Fn(&mut Config)) -> Result<(), String> {
-    let mut config = Config::default();
-    change(&mut config);
-    config.validate().map_err(|error| error.to_string())
-}
-
-fn users(config: &Config) -> Vec<(&str, &str)> {
-    config.monitor.security_user.iter().collect()
-}
-
-fn tokens(config: &Config) -> Vec<&str> {
-    config.monitor.security_token.iter().collect()
-}
 
 #[test]
 fn the_file_says_all_of_it() {

@@ -1,13 +1,12 @@
 //! Published variables are written as Go's `expvar` writes them, and read by what reads that: Go itself, where it is
 //! installed (`OTEL_VITALS_REQUIRE_GO=1` makes it a failure where it is not).
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals::Vitals;
 use otel_vitals::vars::{Counter, Gauge, Map, Text, Value};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use test_harness::go::Program;
 
 #[global_allocator]
 static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
@@ -32,7 +31,7 @@ fn what_go_writes_is_what_we_write_and_what_we_write_go_reads() {
     publish(&vitals);
     let ours = vitals.vars().to_json();
 
-    let theirs = run(&go, "write", "");
+    let theirs = go.run(&["write"], "");
     let (content_type, theirs) = theirs.split_once('\n').unwrap();
     assert_eq!(content_type, "application/json; charset=utf-8");
     assert_eq!(shared(&ours), shared(theirs));
@@ -40,7 +39,7 @@ fn what_go_writes_is_what_we_write_and_what_we_write_go_reads() {
         assert!(document.starts_with("{\n\"") && document.ends_with("\n}\n"), "{document}");
     }
 
-    assert_eq!(run(&go, "read", &ours), "1 true -3 x\n");
+    assert_eq!(go.run(&["read"], &ours), "1 true -3 x\n");
     vitals.shutdown().unwrap();
 }
 
@@ -70,34 +69,7 @@ fn shared(document: &str) -> Vec<&str> {
     lines.map(|line| line.trim_end_matches(',')).collect()
 }
 
-fn go() -> Option<PathBuf> {
-    let is_here = Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok();
-    if !is_here {
-        let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
-        assert!(!required, "Go is not installed");
-        eprintln!("skipped: Go is not installed");
-        return None;
-    }
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("expvar");
-    let status = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg("main.go")
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expvar"))
-        // One file and Go's own packages, whatever is around.
-        .envs([("GO111MODULE", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")])
-        .status()
-        .unwrap();
-    assert!(status.success());
-    Some(program)
-}
-
-/// What the program writes when it reads `input`.
-fn run(program: &Path, argument: &str, input: &str) -> String {
-    let mut child =
-        Command::new(program).arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap()
+fn go() -> Option<Program> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expvar");
+    Program::build(&source, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("expvar"))
 }

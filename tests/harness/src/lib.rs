@@ -11,6 +11,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod cgroup;
+pub mod go;
 
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
