@@ -1,7 +1,8 @@
 //! The routes on a server of their own, which answers whatever the service does.
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse, fn_service};
+use actix_web::http::StatusCode;
+use actix_web::{App, Error, HttpServer};
 use otel_vitals::Vitals;
 use std::future::poll_fn;
 use std::io;
@@ -15,6 +16,7 @@ use tokio::runtime::Builder;
 
 use crate::routes::Routes;
 use crate::state::State;
+use crate::{answer, gate, unread, variables};
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -34,8 +36,9 @@ const SHUTDOWN: u64 = 1;
 /// Bound of the start and of the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Threads for what blocks: passwords that are held against hashes.
-const BLOCKING: usize = 2;
+/// Threads for what blocks, so many that neither kind waits for the other: passwords that are held against hashes, and looks at
+/// variables, whose closures may never return.
+const BLOCKING: usize = gate::HASHES_AT_ONCE + variables::AT_ONCE;
 
 /// A server of the routes of `monitor`, with a port and threads of its own: for a service that is not made with actix, for one whose
 /// port everybody reaches, and to be answered while all workers of the service are stuck. It stops when it is dropped.
@@ -48,7 +51,7 @@ const BLOCKING: usize = 2;
 ///
 /// let vitals = otel_vitals::init()?;
 /// let admin = AdminServer::start(&vitals)?; // where monitor.admin.address says
-/// println!("{:?}", admin.addresses());
+/// println!("{}", admin.address());
 /// // ... the service ...
 /// admin.stop();
 /// vitals.shutdown()?;
@@ -56,7 +59,7 @@ const BLOCKING: usize = 2;
 /// ```
 #[derive(Debug)]
 pub struct AdminServer {
-    addresses: Vec<SocketAddr>,
+    address: SocketAddr,
     handle: ServerHandle,
     /// Is disconnected when the thread has ended.
     ended: Mutex<Receiver<()>>,
@@ -100,7 +103,7 @@ impl AdminServer {
     /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
     /// # let vitals = otel_vitals::Vitals::builder().meter_provider(provider).start()?;
     /// let admin = otel_vitals_actix::AdminServer::bind(&vitals, ([127, 0, 0, 1], 0).into())?;
-    /// assert_ne!(admin.addresses()[0].port(), 0);
+    /// assert_ne!(admin.address().port(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -121,13 +124,13 @@ impl AdminServer {
         let late = |_| Err(io::Error::other("its thread did not come up"));
         let handle = start.recv_timeout(PATIENCE).unwrap_or_else(late);
         let handle = handle.map_err(|source| AdminError::Start { source })?;
-        Ok(AdminServer { addresses: vec![local], handle, ended: Mutex::new(ended) })
+        Ok(AdminServer { address: local, handle, ended: Mutex::new(ended) })
     }
 
-    /// The addresses that it listens on.
+    /// The address that it listens on.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Stops: requests under way have a second to end, and all is over after five at the latest. Dropping it does the same,
@@ -166,23 +169,31 @@ fn run(listener: TcpListener, state: &Arc<State>, started: &Sender<io::Result<Se
     }
 }
 
+/// What is not one of ours.
+async fn nothing(request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let (request, payload) = request.into_parts();
+    let response = unread::held(answer::text(StatusCode::NOT_FOUND, "there is nothing here\n"), payload);
+    Ok(ServiceResponse::new(request, response))
+}
+
 async fn serve(
     listener: TcpListener,
     state: &Arc<State>,
     started: &Sender<io::Result<ServerHandle>>,
 ) -> io::Result<()> {
     let state = Arc::clone(state);
-    let server = HttpServer::new(move || App::new().service(Routes::new(&state)))
-        .workers(1)
-        .worker_max_blocking_threads(BLOCKING)
-        .max_connections(CONNECTIONS)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(REQUEST)
-        .client_disconnect_timeout(DISCONNECT)
-        .shutdown_timeout(SHUTDOWN)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+    let server =
+        HttpServer::new(move || App::new().service(Routes::new(&state)).default_service(fn_service(nothing)))
+            .workers(1)
+            .worker_max_blocking_threads(BLOCKING)
+            .max_connections(CONNECTIONS)
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(REQUEST)
+            .client_disconnect_timeout(DISCONNECT)
+            .shutdown_timeout(SHUTDOWN)
+            .disable_signals()
+            .listen(listener)?
+            .run();
     let handle = server.handle();
     let mut server = Box::pin(server);
     // Its first turn starts the worker, and says whether that went well.

@@ -53,6 +53,7 @@ mod routes;
 mod self_check;
 mod serve;
 mod state;
+mod unread;
 mod variables;
 
 pub use admin::{AdminError, AdminServer};

@@ -1,9 +1,10 @@
 //! Profiles, where Go's `net/http/pprof` has them: so far an index, which says so, and the command line.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::answer;
@@ -15,7 +16,7 @@ const INDEX: &str = "<!DOCTYPE html>
 <body>
 <h1>pprof</h1>
 <ul>
-<li><a href=\"cmdline\">cmdline</a>: the program, and its arguments where monitor.cmdline is true</li>
+<li><a href=\"{below}/cmdline\">cmdline</a>: the program, and its arguments where monitor.cmdline is true</li>
 </ul>
 <p>Profiles are not there yet: they belong to a later version of otel-vitals.</p>
 </body>
@@ -27,8 +28,7 @@ const UNKNOWN: &str = "there is no such profile: this version of otel-vitals has
 /// Answers what is below `monitor.debug_pprof`. What is asked for in a query string has no meaning yet and is ignored.
 pub(crate) async fn answer(state: Arc<State>, request: HttpRequest) -> HttpResponse {
     match request.match_info().unprocessed() {
-        "" => to_index(&request),
-        "/" => answer::html(INDEX),
+        "" | "/" => answer::html(index(request.uri().path())),
         "/cmdline" => {
             let all = state.monitor().cmdline;
             answer::text(StatusCode::OK, cmdline(std::env::args_os().take(if all { usize::MAX } else { 1 })))
@@ -37,16 +37,22 @@ pub(crate) async fn answer(state: Arc<State>, request: HttpRequest) -> HttpRespo
     }
 }
 
-/// To the index, which has links that are relative to it. So is this one: who stands between may know us by another path.
-fn to_index(request: &HttpRequest) -> HttpResponse {
-    let uri = request.uri();
-    let last = uri.path().rsplit('/').next().unwrap_or_default();
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut response = answer::text(StatusCode::MOVED_PERMANENTLY, "the index is below\n");
-    if let Ok(location) = HeaderValue::try_from(format!("./{last}/{query}")) {
-        response.headers_mut().insert(LOCATION, location);
+/// The index at `path`. Links have all of it, because `NormalizePath` may have taken the slash at its end, by which a browser would
+/// find what is below.
+fn index(path: &str) -> String {
+    INDEX.replace("{below}", &escaped(path.trim_end_matches('/')))
+}
+
+/// Below a scope with a pattern the path is what was asked for, whatever that is.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' | '<' | '>' | '"' | '\'' => drop(write!(escaped, "&#{};", u32::from(character))),
+            _ => escaped.push(character),
+        }
     }
-    response
+    escaped
 }
 
 /// As Go answers, so that its tools tell this from a server that is something else.
@@ -72,6 +78,14 @@ fn cmdline(arguments: impl Iterator<Item = OsString>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_index_has_links_that_hold_wherever_it_is() {
+        for path in ["/debug/pprof", "/debug/pprof/"] {
+            assert!(index(path).contains("<a href=\"/debug/pprof/cmdline\">"), "{path}");
+        }
+        assert!(index("/\"><script>/pprof").contains("\"/&#34;&#62;&#60;script&#62;/pprof/cmdline\""));
+    }
 
     #[test]
     fn arguments_have_a_nul_between_them() {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::gate::Access;
 use crate::state::State;
-use crate::{answer, hardware, heartbeat, path, pprof, probes, self_check, variables};
+use crate::{answer, hardware, heartbeat, path, pprof, probes, self_check, unread, variables};
 use contained::contained;
 
 /// The name under which the workers of a server are watched.
@@ -115,8 +115,9 @@ impl Table<'_> {
         let beat = move |request: ServiceRequest| {
             // As long as a worker has this, others share its state, and whoever asks for the heartbeat goes on.
             let _ = &held;
-            let response = heartbeat::beat(request.method());
-            ready(Ok::<_, Error>(request.into_response(response)))
+            let (request, payload) = request.into_parts();
+            let response = unread::held(heartbeat::beat(request.method()), payload);
+            ready(Ok::<_, Error>(ServiceResponse::new(request, response)))
         };
         let place = path::exactly(&path::below(&self.state.monitor().prefix, route));
         self.service.register_service(place, None, fn_service(beat), None);
@@ -149,9 +150,10 @@ impl Table<'_> {
         let state = Arc::clone(self.state);
         let serve = move |request: ServiceRequest| {
             let (state, handler) = (Arc::clone(&state), handler.clone());
-            let (request, _) = request.into_parts();
+            let (request, payload) = request.into_parts();
             async move {
                 let response = contained(ask(state, access, request.clone(), handler)).await;
+                let response = unread::held(response, payload);
                 Ok::<_, Error>(ServiceResponse::new(request, response))
             }
         };

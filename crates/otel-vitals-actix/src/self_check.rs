@@ -3,7 +3,7 @@
 //! A service whose port is reached by nobody, or whose routes are not where they should be, says so in its log in its first seconds.
 
 use actix_web::dev::AppService;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,9 +22,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How much of an answer is read.
 const LONGEST: u64 = 64;
 
-/// Who is asked, by URL.
+/// Who is asked, and who is not.
 #[derive(Default)]
-pub(crate) struct SelfChecks(Mutex<HashMap<String, Weak<Asked>>>);
+pub(crate) struct SelfChecks {
+    /// By URL.
+    asked: Mutex<HashMap<String, Weak<Asked>>>,
+    /// Why some are not, of which it was said.
+    left_out: Mutex<HashSet<&'static str>>,
+}
 
 /// One heartbeat that is asked or has been. Asking ends when the last worker that serves it is gone.
 pub(crate) struct Asked {
@@ -47,18 +52,15 @@ pub(crate) fn begin(state: &State, service: &AppService) -> Option<Arc<Asked>> {
     if monitor.retry_count == 0 {
         return None;
     }
-    let url = match place(
-        &path::below(&monitor.prefix, &monitor.health),
-        monitor.self_check.as_deref(),
-        service,
-    ) {
-        Place::Url(url) => url,
-        Place::Unknown(why) => {
-            tracing::info!(target: "otel_vitals", "the heartbeat is not asked for at the start: {why}; monitor.self_check is the URL to ask");
-            return None;
-        }
-        Place::Nowhere => return None,
-    };
+    let url =
+        match place(&path::below(&monitor.prefix, &monitor.health), monitor.self_check.as_deref(), service) {
+            Place::Url(url) => url,
+            Place::Unknown(why) => {
+                state.self_checks.leave_out(why);
+                return None;
+            }
+            Place::Nowhere => return None,
+        };
     state.self_checks.ask(url, monitor.retry_count)
 }
 
@@ -92,8 +94,16 @@ fn url(mut address: SocketAddr, route: &str) -> String {
 }
 
 impl SelfChecks {
+    /// Says once that nobody is asked, and why, however many workers there are.
+    fn leave_out(&self, why: &'static str) {
+        let is_new = self.left_out.lock().unwrap_or_else(PoisonError::into_inner).insert(why);
+        if is_new {
+            tracing::info!(target: "otel_vitals", "the heartbeat is not asked for at the start: {why}; monitor.self_check is the URL to ask");
+        }
+    }
+
     fn ask(&self, url: String, tries: u32) -> Option<Arc<Asked>> {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|_, asked| asked.strong_count() > 0);
         if let Some(asked) = asked.get(&url).and_then(Weak::upgrade) {
             return Some(asked);
@@ -196,8 +206,8 @@ mod tests {
         let one = ask();
         assert!(Arc::ptr_eq(&one, &ask()));
         drop(one);
-        assert_eq!(checks.0.lock().unwrap().values().filter(|asked| asked.strong_count() > 0).count(), 0);
+        assert_eq!(checks.asked.lock().unwrap().values().filter(|asked| asked.strong_count() > 0).count(), 0);
         ask();
-        assert_eq!(checks.0.lock().unwrap().len(), 1);
+        assert_eq!(checks.asked.lock().unwrap().len(), 1);
     }
 }

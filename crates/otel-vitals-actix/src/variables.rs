@@ -16,7 +16,7 @@ use crate::state::State;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// How many look at the variables at once, those included whose closures never return.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Those who look now.

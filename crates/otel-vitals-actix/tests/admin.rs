@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
-use wire::{DEADLINE, get, until, vitals};
+use wire::{DEADLINE, ask, get, until, vitals};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -22,7 +22,7 @@ fn it_has_the_routes_until_it_is_stopped_or_dropped() {
     let started = vitals(|config| config.monitor.pprof = true);
     for stop in [true, false] {
         let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
-        let [address] = *admin.addresses() else { panic!("{admin:?}") };
+        let address = admin.address();
         assert_eq!(get(address, "/status/health").assert_ours().text(), "OK");
         assert_eq!(get(address, "/debug/pprof/").status, 200);
         assert_eq!(get(address, "/none").status, 404);
@@ -40,8 +40,8 @@ fn it_has_the_routes_until_it_is_stopped_or_dropped() {
 fn it_is_where_the_configuration_says() {
     let started = vitals(|config| config.monitor.admin.address = ANY);
     let admin = AdminServer::start(&started.vitals).unwrap();
-    assert!(admin.addresses()[0].ip().is_loopback());
-    assert_eq!(get(admin.addresses()[0], "/status/health").text(), "OK");
+    assert!(admin.address().ip().is_loopback());
+    assert_eq!(get(admin.address(), "/status/health").text(), "OK");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn it_answers_while_all_workers_of_the_service_are_stuck() {
     let mut unanswered = TcpStream::connect(address).unwrap();
     unanswered.write_all(b"GET /status/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     for _ in 0..50 {
-        assert_eq!(get(admin.addresses()[0], "/status/health").text(), "OK");
+        assert_eq!(get(admin.address(), "/status/health").text(), "OK");
     }
     unanswered.set_nonblocking(true).unwrap();
     assert!(unanswered.read(&mut [0]).is_err(), "the service answers nothing");
@@ -98,7 +98,7 @@ fn it_starts_in_any_runtime() {
     let vitals = started.vitals.clone();
     let ask = move || {
         let admin = AdminServer::bind(&vitals, ANY).unwrap();
-        let answer = get(admin.addresses()[0], "/status/health");
+        let answer = get(admin.address(), "/status/health");
         admin.stop();
         answer.text().to_owned()
     };
@@ -108,11 +108,66 @@ fn it_starts_in_any_runtime() {
     assert_eq!(actix_web::rt::System::new().block_on(async move { ask() }), "OK");
 }
 
+/// Two more than may look at once, which is all the threads that there would be without some for passwords.
+#[test]
+fn variables_that_never_return_lock_nobody_out() {
+    let gate = Arc::new(Barrier::new(5));
+    let closed = Arc::clone(&gate);
+    let hash = wire::hash("password");
+    let started = vitals(move |config| {
+        config.monitor.debug = true;
+        config.monitor.security = true;
+        config.monitor.security_user = [("hashed", &hash), ("other", &hash)].into_iter().collect();
+    });
+    started.vitals.vars().publish("stuck", move || closed.wait().is_leader()).unwrap();
+    let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
+    let address = admin.address();
+    let as_hashed = [("Authorization", "Basic aGFzaGVkOnBhc3N3b3Jk")];
+    let asking: Vec<_> = (0..4)
+        .map(|_| std::thread::spawn(move || ask(address, "GET", "/debug/vars", &as_hashed).status))
+        .collect();
+    for asked in asking {
+        assert_eq!(asked.join().unwrap(), 503);
+    }
+    // One of another name than what is remembered.
+    let as_other = [("Authorization", "Basic b3RoZXI6cGFzc3dvcmQ=")];
+    assert_eq!(ask(address, "GET", "/status/hardware/ram", &as_other).status, 200);
+    gate.wait();
+    admin.stop();
+}
+
+/// A body in chunks that has no end, as a `GET` and as a `POST`, and one that is announced and does not come.
+#[test]
+fn who_never_ends_a_body_does_not_hold_connections() {
+    const BODIES: [&str; 2] =
+        ["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Content-Length: 10\r\n\r\nhello"];
+    let started = vitals(|config| config.monitor.debug = true);
+    let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
+    let mut endless = Vec::new();
+    for path in ["/status/health", "/status/ready", "/debug/vars", "/nothing"] {
+        for method in ["GET", "POST"] {
+            for body in BODIES {
+                let mut stream = TcpStream::connect(admin.address()).unwrap();
+                write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{body}").unwrap();
+                endless.push(stream);
+            }
+        }
+    }
+    until("all are gone", || {
+        endless.retain_mut(|stream| {
+            stream.set_nonblocking(true).unwrap();
+            !matches!(stream.read(&mut [0; 4096]), Ok(0))
+        });
+        endless.is_empty()
+    });
+    admin.stop();
+}
+
 #[test]
 fn who_holds_connections_and_says_nothing_does_not_hold_them_for_ever() {
     let started = vitals(|_| {});
     let admin = AdminServer::bind(&started.vitals, ANY).unwrap();
-    let address = admin.addresses()[0];
+    let address = admin.address();
     let mut silent: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
     for (index, stream) in silent.iter_mut().enumerate() {
         if index % 2 == 0 {

@@ -102,12 +102,17 @@ fn statuses(address: SocketAddr, bytes: &[u8]) -> Vec<u16> {
     text.split("HTTP/1.").skip(1).filter_map(|rest| rest.get(2..5)?.parse().ok()).collect()
 }
 
-/// Connections that have sent half of a request and send no more.
+/// Connections that have sent half of a request, its head or its body, and send no more.
 fn unfinished(address: SocketAddr) -> Vec<TcpStream> {
+    const HALVES: [&[u8]; 3] = [
+        b"GET /status/health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /status/ready HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"GET /debug/vars HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello",
+    ];
     (0..100)
-        .map(|_| {
+        .map(|index| {
             let mut stream = TcpStream::connect(address).unwrap();
-            stream.write_all(b"GET /status/health HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+            stream.write_all(HALVES[index % HALVES.len()]).unwrap();
             stream
         })
         .collect()

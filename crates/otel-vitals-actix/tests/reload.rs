@@ -38,7 +38,7 @@ fn vitals_that_are_started_again_obey_what_is_configured_then() {
         let mounted = routes(&started.vitals);
         let server = serve!(App::new().configure(mounted.clone()));
         let admin = AdminServer::bind(&started.vitals, ([127, 0, 0, 1], 0).into()).unwrap();
-        for address in [server.address, *admin.addresses().first().unwrap()] {
+        for address in [server.address, admin.address()] {
             assert_eq!(get(address, &format!("{prefix}/status/health")).status, 200);
             assert_eq!(get(address, &format!("{prefix}/debug/vars")).status, if debug { 200 } else { 404 });
             if !prefix.is_empty() {

@@ -135,7 +135,7 @@ fn the_admin_server_is_asked_as_well() {
     listen();
     let started = vitals(|config| config.monitor.retry_count = 3);
     let admin = AdminServer::bind(&started.vitals, ([127, 0, 0, 1], 0).into()).unwrap();
-    let url = format!("http://{}/status/health", admin.addresses()[0]);
+    let url = format!("http://{}/status/health", admin.address());
     until("asked", || logged(&url).iter().any(|line| is_success(line)));
     admin.stop();
 }

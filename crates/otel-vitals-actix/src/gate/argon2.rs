@@ -18,7 +18,7 @@ const MOST_PASSES: u32 = 64;
 const MOST_LANES: u32 = 64;
 
 /// Verifications at a time, for all workers.
-const AT_ONCE: usize = 2;
+pub(crate) const AT_ONCE: usize = 2;
 
 /// Those who may wait for their turn.
 const WAITING: usize = 16;

@@ -98,6 +98,14 @@ impl Drop for Serving {
     }
 }
 
+/// A hash of argon2 that is quickly made.
+pub(crate) fn hash(password: &str) -> String {
+    use argon2::{Argon2, ParamsBuilder, PasswordHasher};
+    let parameters = ParamsBuilder::new().m_cost(64).t_cost(1).p_cost(1).build().unwrap();
+    let hashed = Argon2::from(parameters).hash_password_with_salt(password.as_bytes(), b"salt of the test");
+    hashed.unwrap().to_string()
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
