@@ -12,6 +12,7 @@
 mod wire;
 
 use actix_web::App;
+use otel_vitals::Threshold;
 use otel_vitals_actix::routes;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -30,7 +31,11 @@ fn the_process_in_the_group() {
     }
     let mut input = std::io::stdin();
     input.read_exact(&mut [0]).unwrap();
-    let started = wire::vitals(|_| {});
+    let started = wire::vitals(|config| {
+        // What no machine reaches, and what any throttling does.
+        config.monitor.thresholds.load = Threshold::new(100_000, 100_000);
+        config.monitor.thresholds.throttled = Threshold::new(1, 1);
+    });
     let mounted = routes(&started.vitals);
     let server = serve!(App::new().configure(mounted.clone()));
     println!("\nserves {}", server.address);
@@ -63,9 +68,14 @@ fn processors_are_those_of_the_quota_and_throttling_decides() {
     let service = Service::start(&group);
     // At the first look nothing is known of throttling; the next is a second later.
     until("throttling", || {
-        json(service.address, "/status/hardware/cpu_info")["throttled_percent"].as_f64() > Some(0.0)
+        json(service.address, "/status/hardware/cpu_info")["throttled_percent"].as_f64() >= Some(1.0)
     });
-    let body = json(service.address, "/status/hardware/cpu_info");
+    let answer = get(service.address, "/status/hardware/cpu_info");
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        (answer.status, &body["status"], &body["host"]["status"]),
+        (503, &"CRITICAL".into(), &"OK".into())
+    );
     let cores = body["cores"].as_f64().unwrap();
     assert_eq!(body["limited"], true, "{body}");
     assert_eq!(body["c_cnt"].as_u64().unwrap(), cores.ceil() as u64);

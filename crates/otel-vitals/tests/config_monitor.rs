@@ -295,5 +295,8 @@ fn what_code_sets_is_looked_at_too() {
         config.disabled = true;
         config.monitor.security = true;
     });
-    assert_eq!(disabled, Ok(()), "nobody can ask");
+    assert!(
+        disabled.is_err_and(|message| message.contains("monitor.securityUser")),
+        "who serves routes is asked all the same"
+    );
 }

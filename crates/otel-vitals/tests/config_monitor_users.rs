@@ -27,7 +27,8 @@ fn security_needs_somebody_who_may_ask() {
     );
     load("monitor: {security: true, securityUser: {admin: x}}", &[]);
     load("monitor: {security: true, securityToken: x}", &[]);
-    load("monitor: {security: true}", &[("OTEL_SDK_DISABLED", "true")]);
+    let disabled = message("monitor: {security: true}", &[("OTEL_SDK_DISABLED", "true")]);
+    assert!(disabled.contains("monitor.securityUser"), "{disabled}");
 }
 
 #[test]

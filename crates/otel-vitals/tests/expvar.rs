@@ -48,7 +48,7 @@ fn publish(vitals: &Vitals) {
     let (counter, gauge, text, map) = (Counter::new(), Gauge::new(), Text::new(), Map::new());
     counter.add(-3);
     gauge.set(1.75);
-    text.set("<a & \"b\"\\\n\t\r\u{1}ü\u{2028}🦀");
+    text.set("<a & \"b\"\\\n\t\r\u{8}\u{c}\u{1}ü\u{2028}🦀");
     map.add("z", 3);
     map.set("half", 0.5);
     map.set("a", "x");
@@ -59,6 +59,8 @@ fn publish(vitals: &Vitals) {
     vars.publish("empty", Map::new()).unwrap();
     vars.publish("nothing", || Value::Null).unwrap();
     vars.publish("yes", || true).unwrap();
+    vars.publish("huge", || 1.5e300).unwrap();
+    vars.publish("tiny", || -2.5e-9).unwrap();
     vars.publish("large", || u64::MAX).unwrap();
 }
 

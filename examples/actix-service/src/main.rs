@@ -1,7 +1,7 @@
 //! A small real service with its vitals: an API on SQLite, and beside it health, hardware and debug routes.
 //!
 //! ```text
-//! cargo run --release -p actix-service
+//! cargo run --release -p actix-service@0.1.0
 //! ```
 
 mod items;
@@ -85,10 +85,9 @@ fn config_file() -> PathBuf {
     std::env::var_os("VITALS_CONFIG").filter(|path| !path.is_empty()).map_or_else(beside, PathBuf::from)
 }
 
-/// `ACTIX_SERVICE_DATABASE`, else a file among the temporary ones.
+/// The file that `ACTIX_SERVICE_DATABASE` names, else memory.
 fn database() -> PathBuf {
-    let temporary = || std::env::temp_dir().join("actix-service.sqlite");
-    std::env::var_os("ACTIX_SERVICE_DATABASE").map_or_else(temporary, PathBuf::from)
+    std::env::var_os("ACTIX_SERVICE_DATABASE").map_or_else(|| ":memory:".into(), PathBuf::from)
 }
 
 /// `ACTIX_SERVICE_ADDRESS`, else port 38000 of this machine alone.

@@ -105,6 +105,8 @@ impl Config {
 
     /// What only shows in the whole. What nothing will use is not looked at.
     fn check(&self, scope: Scope) -> Result<(), Complaint> {
+        // Routes are served whether anything is measured or not.
+        self.monitor.check()?;
         if self.disabled {
             return Ok(());
         }
@@ -114,7 +116,6 @@ impl Config {
             let expected = "the folder that the host's file system is mounted under";
             return Err(Complaint::new("metrics.host.root_path", found, expected));
         }
-        self.monitor.check()?;
         if scope == Scope::Everything && self.metrics.exporters.contains(&ExporterKind::Otlp) {
             self.check_features()?;
             self.check_endpoint()?;

@@ -1,10 +1,16 @@
 //! Hashes of passwords as the PHC writes them.
 
+use std::ops::RangeInclusive;
+
 /// What a password that is a hash of argon2 begins with.
 pub(super) const ARGON2: &str = "$argon2";
 
 /// What a hash may ask for, because anybody who shows a password has us do that work: KiB of memory, passes and lanes.
 const MOST: [u32; 3] = [256 * 1024, 64, 64];
+
+/// Bytes of a salt and of what is made of a password, as argon2 and the format have them.
+const SALT: RangeInclusive<usize> = 8..=48;
+const HASH: RangeInclusive<usize> = 10..=64;
 
 /// Whether `text` has the parts of a hash of argon2: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`. Whoever asks for
 /// passwords finds out whether it is one. One that would take too much is none.
@@ -13,7 +19,7 @@ pub(super) fn is_argon2(text: &str) -> bool {
     let ["", "argon2id" | "argon2i" | "argon2d", "v=19", parameters, salt, hash] = parts[..] else {
         return false;
     };
-    are_parameters(parameters) && is_base64(salt) && is_base64(hash)
+    are_parameters(parameters) && is_base64(salt, SALT) && is_base64(hash, HASH)
 }
 
 /// Memory in KiB, passes and lanes.
@@ -35,10 +41,10 @@ fn number(text: &str, name: &str) -> Option<u32> {
     digits.parse().ok().filter(|_| is_canonical)
 }
 
-/// Base64 without padding.
-fn is_base64(text: &str) -> bool {
+/// Base64 without padding, of so many bytes.
+fn is_base64(text: &str, bytes: RangeInclusive<usize>) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    !text.is_empty() && text.len() % 4 != 1 && text.bytes().all(is_digit)
+    bytes.contains(&(text.len() * 3 / 4)) && text.len() % 4 != 1 && text.bytes().all(is_digit)
 }
 
 #[cfg(test)]
@@ -51,7 +57,7 @@ mod tests {
         for hash in [
             "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI",
             "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
-            "$argon2d$v=19$m=65536,t=3,p=4$c29tZXNhbHQxMjM0/+AA$aaaabbbbcccc",
+            "$argon2d$v=19$m=65536,t=3,p=4$c29tZXNhbHQxMjM0/+AA$aaaabbbbccccdddd",
             "$argon2id$v=19$m=262144,t=64,p=64$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
         ] {
             assert!(is_argon2(hash) && hash.starts_with(ARGON2), "{hash}");
@@ -60,28 +66,30 @@ mod tests {
             "",
             "$argon2",
             "$argon2id",
-            "$argon2x$v=19$m=8,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=16$m=8,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$m=8,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=8,t=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$t=1,m=8,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=8,t=1,p=1,x=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=8,t=0,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=8,t=1,p=0$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=08,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=+8,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=262145,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=1024,t=65,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=1024,t=1,p=65$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=4294967296,t=1,p=1$c29tZXNhbHQ$aaaa",
-            "$argon2id$v=19$m=8,t=1,p=1$$aaaa",
+            "$argon2x$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=16$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$t=1,m=8,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=1,p=1,x=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=0,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=1,p=0$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=08,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=+8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=262145,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=1024,t=65,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=1024,t=1,p=65$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=4294967296,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbA$MTIzNDU2Nzg5MDEy",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5",
+            "$argon2id$v=19$m=8,t=1,p=1$$MTIzNDU2Nzg5MDEy",
             "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$",
             "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ",
-            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$aaaa$",
-            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$aaaaa",
-            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$aa==",
-            "x$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$aaaa",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy$",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEyM",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDE=",
+            "x$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$MTIzNDU2Nzg5MDEy",
         ] {
             assert!(!is_argon2(wrong), "{wrong}");
         }

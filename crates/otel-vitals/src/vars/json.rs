@@ -69,7 +69,8 @@ fn float(value: f64, json: &mut String) {
     if !value.is_finite() {
         json.push_str("null");
     } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let _ = write!(json, "{value:e}");
+        // Go has the sign of an exponent always.
+        let _ = write!(json, "{}", format!("{value:e}").replacen('e', "e+", 1).replacen("e+-", "e-", 1));
     } else {
         let _ = write!(json, "{value}");
     }

@@ -122,7 +122,8 @@ fn what_json_has_no_number_for_is_null_and_what_is_too_deep_too() {
     for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         assert_eq!(json::written(&Value::Float(odd)), "null");
     }
-    assert_eq!(json::written(&Value::Float(1e21)), "1e21");
+    assert_eq!(json::written(&Value::Float(1e21)), "1e+21");
+    assert_eq!(json::written(&Value::Float(-2.5e-9)), "-2.5e-9");
     assert_eq!(json::written(&Value::Float(1_000_000.0)), "1000000");
     assert_eq!(json::written(&Value::Float(1e-7)), "1e-7");
     let deep = (0..10_000).fold(Value::Null, |inner, _| Value::List(vec![inner]));

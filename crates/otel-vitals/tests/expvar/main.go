@@ -44,7 +44,7 @@ func run() error {
 func publish() {
 	expvar.NewInt("counter").Add(-3)
 	expvar.NewFloat("gauge").Set(1.75)
-	expvar.NewString("text").Set("<a & \"b\"\\\n\t\r\x01ü\u2028🦀")
+	expvar.NewString("text").Set("<a & \"b\"\\\n\t\r\b\f\x01ü\u2028🦀")
 	published := expvar.NewMap("map")
 	published.Add("z", 3)
 	published.AddFloat("half", 0.5)
@@ -54,5 +54,7 @@ func publish() {
 	expvar.NewMap("empty")
 	expvar.Publish("nothing", expvar.Func(func() any { return nil }))
 	expvar.Publish("yes", expvar.Func(func() any { return true }))
+	expvar.Publish("huge", expvar.Func(func() any { return 1.5e300 }))
+	expvar.Publish("tiny", expvar.Func(func() any { return -2.5e-9 }))
 	expvar.Publish("large", expvar.Func(func() any { return uint64(1<<64 - 1) }))
 }
