@@ -121,3 +121,34 @@ proptest! {
         prop_assert_eq!(status(basic(&token, &token)) == 200, (&name, &password) == (&token, &token));
     }
 }
+
+/// The application's, and broken.
+struct Panicking;
+
+impl tracing::Subscriber for Panicking {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        panic!("of the test");
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[actix_web::test]
+async fn a_subscriber_that_panics_shuts_nobody_out() {
+    let (hash, costly) = (hash("slow"), hash("other").replace("t=1", "t=2"));
+    let users =
+        [("admin", "secret"), ("broken", "$argon2id"), ("costly", &costly), ("empty", ""), ("hashed", &hash)];
+    let credentials = tracing::subscriber::with_default(Panicking, || credentials(&users, &["", "token"]));
+    assert_eq!(asked(&credentials, 1, Some(basic("admin", "secret"))).await.0, 200);
+    assert_eq!(asked(&credentials, 1, Some(basic("hashed", "slow"))).await.0, 200);
+    assert_eq!(asked(&credentials, 1, Some(bearer("token"))).await.0, 200);
+    assert_eq!(asked(&credentials, 1, Some(basic("broken", "$argon2id"))).await.0, 401);
+}
