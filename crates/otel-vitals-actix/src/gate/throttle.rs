@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 /// Failures that may come at once.
@@ -13,22 +14,46 @@ const BURST: u64 = 10;
 /// After so many milliseconds one of them is forgiven.
 const FORGIVEN: u64 = 2_000;
 
-/// So many peers are remembered. Of more, the one is forgotten that has the least to be forgiven.
+/// So many failures that came at the very same time, on several workers, are held against a peer.
+const MOST: u64 = 2 * BURST;
+
+/// So many peers have an account of their own. All others have one together, until one of these is forgiven everything: were somebody
+/// forgotten to make room, who has enough addresses would never have to wait.
 const PEERS: usize = 1_024;
 
-/// Failures by peer: an IPv4 address, or the network of /64 that an IPv6 address is in, which is one customer as a rule.
+/// The bits of an IPv6 address that tell a peer: what one customer gets has a prefix of at least so many, as a rule.
+const PREFIX: u32 = 56;
+
+/// Failures by peer: an IPv4 address, or a network of IPv6.
 pub(super) struct Throttle {
     since: Instant,
-    /// By when everything is forgiven, in milliseconds of our own clock.
-    peers: Mutex<HashMap<Peer, u64>>,
+    accounts: Mutex<Accounts>,
+}
+
+/// By when everything is forgiven, in milliseconds of the throttle's own clock.
+#[derive(Default)]
+struct Accounts {
+    own: HashMap<Peer, u64>,
+    /// Of those who have none of their own.
+    shared: u64,
 }
 
 /// None is a peer without an address: a Unix socket.
 type Peer = Option<IpAddr>;
 
+/// A failure that is held against a peer before it is known to be one. It is taken back when this is dropped, unless it [`stands`](Charge::stands).
+pub(super) struct Charge {
+    throttle: Arc<Throttle>,
+    /// None with the shared account.
+    own: Option<Peer>,
+    /// When this one would be forgiven.
+    until: u64,
+    stands: bool,
+}
+
 impl Throttle {
     pub(super) fn new() -> Self {
-        Throttle { since: Instant::now(), peers: Mutex::default() }
+        Throttle { since: Instant::now(), accounts: Mutex::default() }
     }
 
     /// How long this peer has to wait before it may try; nothing when it may.
@@ -41,111 +66,97 @@ impl Throttle {
         self.failed_at(self.now(), peer(address));
     }
 
+    /// This peer tries something that takes its time; how long it has to wait first, if it has to.
+    pub(super) fn charge(self: &Arc<Self>, address: Peer) -> Result<Charge, Duration> {
+        self.charge_at(self.now(), peer(address))
+    }
+
     fn now(&self) -> u64 {
         self.since.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
     }
 
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wait_at(&self, now: u64, peer: Peer) -> Option<Duration> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = peers.get(&peer)?.saturating_sub(now);
+        self.accounts().wait(now, peer)
+    }
+
+    fn failed_at(&self, now: u64, peer: Peer) {
+        self.accounts().add(now, peer);
+    }
+
+    fn charge_at(self: &Arc<Self>, now: u64, peer: Peer) -> Result<Charge, Duration> {
+        let mut accounts = self.accounts();
+        if let Some(wait) = accounts.wait(now, peer) {
+            return Err(wait);
+        }
+        let until = accounts.add(now, peer);
+        let own = accounts.own.contains_key(&peer).then_some(peer);
+        Ok(Charge { throttle: Arc::clone(self), own, until, stands: false })
+    }
+}
+
+impl Accounts {
+    fn wait(&self, now: u64, peer: Peer) -> Option<Duration> {
+        let shared = (self.own.len() >= PEERS).then_some(&self.shared);
+        let left = self.own.get(&peer).or(shared)?.saturating_sub(now);
         let wait = left.saturating_sub((BURST - 1) * FORGIVEN);
         (wait > 0).then(|| Duration::from_millis(wait))
     }
 
-    fn failed_at(&self, now: u64, peer: Peer) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if peers.len() >= PEERS && !peers.contains_key(&peer) {
-            make_room(&mut peers, now);
+    /// Holds one more against this peer, and says until when.
+    fn add(&mut self, now: u64, peer: Peer) -> u64 {
+        if self.own.len() >= PEERS && !self.own.contains_key(&peer) {
+            self.own.retain(|_, forgiven| *forgiven > now);
         }
-        let forgiven = peers.entry(peer).or_insert(now);
-        let most = now.saturating_add(BURST * FORGIVEN);
-        *forgiven = (*forgiven).max(now).saturating_add(FORGIVEN).min(most);
+        let forgiven = if self.own.len() < PEERS || self.own.contains_key(&peer) {
+            self.own.entry(peer).or_insert(now)
+        } else {
+            &mut self.shared
+        };
+        *forgiven = (*forgiven).max(now).saturating_add(FORGIVEN).min(now.saturating_add(MOST * FORGIVEN));
+        *forgiven
+    }
+
+    /// Takes back what is not forgiven yet of one that was held against a peer until then.
+    fn take_back(&mut self, now: u64, own: Option<Peer>, until: u64) {
+        let left = until.saturating_sub(now).min(FORGIVEN);
+        let forgiven = own.map_or(Some(&mut self.shared), |peer| self.own.get_mut(&peer));
+        if let Some(forgiven) = forgiven {
+            *forgiven = forgiven.saturating_sub(left);
+        }
     }
 }
 
-/// Forgets all that are forgiven, and if that is none, the one that is so next.
-fn make_room(peers: &mut HashMap<Peer, u64>, now: u64) {
-    peers.retain(|_, forgiven| *forgiven > now);
-    if peers.len() < PEERS {
-        return;
+impl Charge {
+    /// It was a failure.
+    pub(super) fn stands(mut self) {
+        self.stands = true;
     }
-    let next = peers.iter().min_by_key(|(_, forgiven)| **forgiven).map(|(peer, _)| *peer);
-    if let Some(next) = next {
-        peers.remove(&next);
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        // What panicked was tried, and nobody knows what it would have come to.
+        if !self.stands && !panicking() {
+            let now = self.throttle.now();
+            self.throttle.accounts().take_back(now, self.own, self.until);
+        }
     }
 }
 
 fn peer(address: Peer) -> Peer {
     let peer = match address?.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        IpAddr::V6(address) => {
+            let network = u128::MAX.checked_shl(u128::BITS - PREFIX).unwrap_or_default();
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & network))
+        }
         address => address,
     };
     Some(peer)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-
-    fn from(number: u32) -> Peer {
-        Some(Ipv4Addr::from_bits(number).into())
-    }
-
-    #[test]
-    fn ten_at_once_then_one_in_two_seconds() {
-        let throttle = Throttle::new();
-        for _ in 0..BURST {
-            assert_eq!(throttle.wait_at(0, from(1)), None);
-            throttle.failed_at(0, from(1));
-        }
-        assert_eq!(throttle.wait_at(0, from(1)), Some(Duration::from_secs(2)));
-        assert_eq!(throttle.wait_at(1_500, from(1)), Some(Duration::from_millis(500)));
-        assert_eq!(throttle.wait_at(0, from(2)), None, "the other has done nothing");
-        assert_eq!(throttle.wait_at(2_000, from(1)), None);
-        throttle.failed_at(2_000, from(1));
-        assert_eq!(throttle.wait_at(2_000, from(1)), Some(Duration::from_secs(2)));
-        assert_eq!(throttle.wait_at(22_000, from(1)), None);
-        for _ in 0..BURST - 1 {
-            throttle.failed_at(22_000, from(1));
-        }
-        assert_eq!(throttle.wait_at(22_000, from(1)), None, "all of the first were forgiven");
-    }
-
-    #[test]
-    fn nobody_is_shut_out_for_long_however_often_he_failed() {
-        let throttle = Throttle::new();
-        for _ in 0..100_000 {
-            throttle.failed_at(0, None);
-        }
-        assert_eq!(throttle.wait_at(0, None), Some(Duration::from_secs(2)));
-    }
-
-    #[test]
-    fn a_hundred_thousand_peers_take_the_room_of_a_thousand() {
-        let throttle = Throttle::new();
-        for _ in 0..BURST {
-            throttle.failed_at(0, from(7));
-        }
-        for number in 0..100_000 {
-            throttle.failed_at(u64::from(number) % 1_000, from(number + 100));
-        }
-        let peers = throttle.peers.lock().unwrap();
-        assert_eq!(peers.len(), PEERS);
-        assert!(peers.capacity() <= 4 * PEERS, "{}", peers.capacity());
-        drop(peers);
-        assert!(throttle.wait_at(999, from(7)).is_some(), "who failed most is remembered");
-        throttle.failed_at(60_000, from(1));
-        assert_eq!(throttle.peers.lock().unwrap().len(), 1, "the others are forgiven");
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_peer_and_a_mapped_address_is_what_it_maps() {
-        let of = |text: &str| peer(Some(text.parse().unwrap()));
-        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-        assert_eq!(peer(None), None);
-    }
-}
+mod tests;
