@@ -8,7 +8,8 @@ use actix_web::{App, HttpServer};
 use actix_web_httpauth::headers::authorization::Basic;
 use otel_vitals::Config;
 use otel_vitals_actix::routes;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use wire::{Answer, Serving, Started, ask, get, vitals};
 
 const DEBUG: [&str; 5] =
@@ -158,6 +159,36 @@ fn who_fails_too_often_waits_on_every_worker_and_the_heartbeat_goes_on() {
     }
     assert_eq!(get(server.address, "/status/health").text(), "OK");
     wire::until("forgiven", || with(&server, "/debug/pprof/", &basic("admin", "secret")).status == 200);
+}
+
+/// One whose verification takes long enough to leave meanwhile.
+fn slow_hash() -> String {
+    use argon2::{Argon2, ParamsBuilder, PasswordHasher};
+    let parameters = ParamsBuilder::new().m_cost(4_096).t_cost(2).p_cost(1).build().unwrap();
+    let hashed = Argon2::from(parameters).hash_password_with_salt(b"correct horse", b"salt of the test");
+    hashed.unwrap().to_string()
+}
+
+#[test]
+fn who_resets_the_connection_before_he_is_answered_has_tried() {
+    let (_started, server) = secured(|config| {
+        config.monitor.security_user = [("slow", slow_hash().as_str())].into_iter().collect();
+    });
+    let wrong = basic("slow", "wrong");
+    let head = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", server.address);
+    wire::until("throttled", || {
+        let mut client = TcpStream::connect(server.address).unwrap();
+        client.write_all(format!("{}\r\n", head("/status/health")).as_bytes()).unwrap();
+        client.peek(&mut [0]).unwrap();
+        client
+            .write_all(format!("{}Authorization: {wrong}\r\n\r\n", head("/debug/vars")).as_bytes())
+            .unwrap();
+        // Who shows nothing does not fail, but waits as well.
+        let throttled = get(server.address, "/debug/vars").status == 429;
+        // The system resets a connection that ends with something unread, here the heartbeat.
+        drop(client);
+        throttled
+    });
 }
 
 #[test]

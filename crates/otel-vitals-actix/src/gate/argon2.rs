@@ -25,7 +25,7 @@ pub(crate) const AT_ONCE: usize = 2;
 const WAITING: usize = 16;
 
 /// How long one waits for a turn, and then for the verification.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A hash that passwords can be held against.
 pub(super) struct Hash(PasswordHash);
@@ -47,11 +47,13 @@ pub(super) enum Unusable {
 pub(super) struct Turns {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
+    patience: Duration,
 }
 
 /// One of those who verify now.
 pub(super) struct Turn {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+    patience: Duration,
 }
 
 impl Hash {
@@ -104,28 +106,35 @@ impl Hash {
 }
 
 impl Turns {
-    pub(super) fn new() -> Self {
-        Turns { turns: Arc::new(Semaphore::new(AT_ONCE)), waiting: AtomicUsize::new(0) }
+    pub(super) fn new(patience: Duration) -> Self {
+        Turns { turns: Arc::new(Semaphore::new(AT_ONCE)), waiting: AtomicUsize::new(0), patience }
     }
 
     /// Waits for a turn. None when too many wait already or it takes too long.
     pub(super) async fn take(&self) -> Option<Turn> {
         let _place = Place::of(&self.waiting)?;
-        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        turn.ok()?.ok().map(|permit| Turn { _permit: permit })
+        let turn = tokio::time::timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await;
+        turn.ok()?.ok().map(|permit| Turn { permit, patience: self.patience })
     }
 }
 
 impl Turn {
-    /// Whether `password` is the one of `hash`. None when there was no thread for it in time.
-    pub(super) async fn verify(self, hash: Arc<Hash>, password: String) -> Option<bool> {
-        // The turn ends with the work, which goes on when nobody waits for it any more.
+    /// What `settle` makes of whether `password` is the one of `hash`. None when there was no thread for it, or it took too long: then
+    /// it is settled all the same, as when nobody waits for it any more.
+    pub(super) async fn verify<T: Send + 'static>(
+        self,
+        hash: Arc<Hash>,
+        password: String,
+        settle: impl FnOnce(bool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let Turn { permit, patience } = self;
         let work = on_a_thread("vitals-hash", move || {
-            let right = hash.is_of(&password);
-            drop(self);
-            right
+            let settled = settle(hash.is_of(&password));
+            // Whose turn is next may have asked the same.
+            drop(permit);
+            settled
         });
-        tokio::time::timeout(PATIENCE, work).await.ok()?
+        tokio::time::timeout(patience, work).await.ok()?
     }
 }
 
@@ -204,7 +213,7 @@ pub(super) mod tests {
 
     #[actix_web::test]
     async fn more_than_a_few_do_not_wait() {
-        let turns = Arc::new(Turns::new());
+        let turns = Arc::new(Turns::new(PATIENCE));
         let _working = [turns.take().await.unwrap(), turns.take().await.unwrap()];
         let waiting: Vec<_> = (0..WAITING)
             .map(|_| {

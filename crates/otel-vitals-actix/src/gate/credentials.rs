@@ -6,10 +6,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_httpauth::headers::www_authenticate::{basic, bearer};
 use otel_vitals::{Tokens as ConfiguredTokens, Users as ConfiguredUsers};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
 
-use super::argon2::Turns;
+use super::argon2::{PATIENCE, Turns};
 use super::authorization::{LONGEST, Presented};
 use super::digest::{Digest, Keyed};
 use super::throttle::Throttle;
@@ -24,18 +25,19 @@ const REALM: &str = "otel-vitals";
 pub(super) struct Credentials {
     /// None without randomness; then nobody is let in.
     keyed: Option<Keyed>,
-    users: Users,
+    users: Arc<Users>,
     tokens: Vec<Digest>,
     challenges: Vec<HeaderValue>,
     turns: Turns,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
 }
 
 /// What credentials came to.
 enum Verdict {
     Right,
+    /// And held against the peer.
     Wrong,
-    /// Too many at once: nothing was found out.
+    /// Too many at once, or too slow: nothing was found out in time.
     Busy,
     /// While this one waited, others of the same peer failed too often.
     Throttled(Duration),
@@ -57,8 +59,8 @@ impl Credentials {
         let bearer =
             (!digests.is_empty()).then(|| bearer::Bearer::build().realm(REALM).finish().try_into_value());
         let challenges = [basic, bearer].into_iter().flatten().flatten().collect();
-        let (turns, throttle) = (Turns::new(), Throttle::new());
-        Credentials { keyed, users: known, tokens: digests, challenges, turns, throttle }
+        let (turns, throttle) = (Turns::new(PATIENCE), Arc::new(Throttle::new()));
+        Credentials { keyed, users: Arc::new(known), tokens: digests, challenges, turns, throttle }
     }
 
     /// What a request is answered that knows no secret; nothing when it knows one.
@@ -70,16 +72,13 @@ impl Credentials {
         }
         let verdict = match Presented::in_headers(request.headers()) {
             Presented::Nothing => return Some(self.unauthorized()),
-            Presented::Malformed => Verdict::Wrong,
-            Presented::Token(token) => self.token(&token),
+            Presented::Malformed => self.wrong(peer),
+            Presented::Token(token) => self.token(peer, &token),
             Presented::Password { user, password } => self.password(peer, &user, password).await,
         };
         match verdict {
             Verdict::Right => None,
-            Verdict::Wrong => {
-                self.throttle.failed(peer);
-                Some(self.unauthorized())
-            }
+            Verdict::Wrong => Some(self.unauthorized()),
             Verdict::Busy => Some(answer::later(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Duration::from_secs(1),
@@ -89,37 +88,54 @@ impl Credentials {
         }
     }
 
-    fn token(&self, token: &str) -> Verdict {
-        let Some(keyed) = &self.keyed else { return Verdict::Wrong };
+    fn token(&self, peer: Option<IpAddr>, token: &str) -> Verdict {
+        let Some(keyed) = &self.keyed else { return self.wrong(peer) };
         let presented = token_of(keyed, token);
         let mut right = Choice::from(0);
         for token in &self.tokens {
             right |= token.ct_eq(&presented);
         }
-        if right.into() { Verdict::Right } else { Verdict::Wrong }
+        if right.into() { Verdict::Right } else { self.wrong(peer) }
     }
 
     async fn password(&self, peer: Option<IpAddr>, user: &str, password: String) -> Verdict {
-        let Some(keyed) = &self.keyed else { return Verdict::Wrong };
+        let Some(keyed) = &self.keyed else { return self.wrong(peer) };
         match self.users.look(keyed, user, &password) {
             Known::Right => return Verdict::Right,
-            Known::Wrong => return Verdict::Wrong,
+            Known::Wrong => return self.wrong(peer),
             Known::Unsure(_) => {}
         }
         let Some(turn) = self.turns.take().await else { return Verdict::Busy };
-        if let Some(wait) = self.throttle.wait(peer) {
-            return Verdict::Throttled(wait);
-        }
+        // Before it is tried: who leaves meanwhile has tried, and what is tried goes on without him.
+        let charge = match self.throttle.charge(peer) {
+            Ok(charge) => charge,
+            Err(wait) => return Verdict::Throttled(wait),
+        };
         // Another request may have found it out meanwhile.
-        match self.users.look(keyed, user, &password) {
-            Known::Right => Verdict::Right,
-            Known::Wrong => Verdict::Wrong,
-            Known::Unsure(question) => match turn.verify(question.hash.clone(), password).await {
-                None => Verdict::Busy,
-                Some(is_of_hash) if self.users.settle(&question, is_of_hash) => Verdict::Right,
-                Some(_) => Verdict::Wrong,
-            },
+        let question = match self.users.look(keyed, user, &password) {
+            Known::Right => return Verdict::Right,
+            Known::Wrong => return self.wrong(peer),
+            Known::Unsure(question) => question,
+        };
+        let (users, hash) = (Arc::clone(&self.users), Arc::clone(&question.hash));
+        let settle = move |is_of_hash| {
+            let right = users.settle(&question, is_of_hash);
+            if !right {
+                charge.stands();
+            }
+            right
+        };
+        match turn.verify(hash, password, settle).await {
+            None => Verdict::Busy,
+            Some(true) => Verdict::Right,
+            Some(false) => Verdict::Wrong,
         }
+    }
+
+    /// What was wrong is held against who sent it.
+    fn wrong(&self, peer: Option<IpAddr>) -> Verdict {
+        self.throttle.failed(peer);
+        Verdict::Wrong
     }
 
     fn unauthorized(&self) -> HttpResponse {

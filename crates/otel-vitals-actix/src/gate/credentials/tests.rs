@@ -152,3 +152,60 @@ async fn a_subscriber_that_panics_shuts_nobody_out() {
     assert_eq!(asked(&credentials, 1, Some(bearer("token"))).await.0, 200);
     assert_eq!(asked(&credentials, 1, Some(basic("broken", "$argon2id"))).await.0, 401);
 }
+
+/// Of several milliseconds.
+fn slow_hash(password: &str) -> String {
+    use argon2::{Argon2, ParamsBuilder, PasswordHasher};
+    let parameters = ParamsBuilder::new().m_cost(1024).t_cost(2).p_cost(1).build().unwrap();
+    let hashed = Argon2::from(parameters).hash_password_with_salt(password.as_bytes(), b"salt of the test");
+    hashed.unwrap().to_string()
+}
+
+/// What there is in the end; a verification goes on meanwhile.
+async fn until_asked(credentials: &Credentials, header: Option<HeaderValue>, expected: u16) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while statuses.last() != Some(&expected) {
+        assert!(std::time::Instant::now() < deadline, "{statuses:?}");
+        statuses.push(asked(credentials, 1, header.clone()).await.0);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    statuses
+}
+
+#[actix_web::test]
+async fn a_right_password_that_takes_longer_than_one_waits_gets_in_at_the_next_request() {
+    // More than may fail: nothing of it is held against the peer.
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+    let hash = slow_hash("slow");
+    let mut credentials = credentials(&names.map(|name| (name, hash.as_str())), &[]);
+    credentials.turns = Turns::new(Duration::ZERO);
+    for name in names {
+        let statuses = until_asked(&credentials, Some(basic(name, "slow")), 200).await;
+        assert!(statuses.iter().all(|status| [503, 200].contains(status)), "{statuses:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_wrong_one_that_takes_longer_is_held_against_the_peer() {
+    let mut credentials = credentials(&[("slow", &slow_hash("slow"))], &[]);
+    credentials.turns = Turns::new(Duration::ZERO);
+    let statuses = until_asked(&credentials, Some(basic("slow", "wrong")), 429).await;
+    assert!(statuses.contains(&503), "{statuses:?}");
+}
+
+#[actix_web::test]
+async fn who_leaves_before_he_is_answered_has_tried() {
+    let credentials = credentials(&[("slow", &slow_hash("slow"))], &[]);
+    let wrong = TestRequest::default()
+        .peer_addr(SocketAddr::from(([192, 0, 2, 1], 9)))
+        .insert_header((AUTHORIZATION, basic("slow", "wrong")))
+        .to_http_request();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while asked(&credentials, 1, None).await.0 != 429 {
+        assert!(std::time::Instant::now() < deadline);
+        // As when the connection is reset.
+        drop(tokio::time::timeout(Duration::ZERO, credentials.refuse(&wrong)).await);
+    }
+    assert_eq!(asked(&credentials, 2, Some(basic("slow", "slow"))).await.0, 200);
+}
