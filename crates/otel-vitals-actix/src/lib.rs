@@ -43,12 +43,14 @@
 
 mod admin;
 mod answer;
+mod blocking;
 mod gate;
 mod hardware;
 mod heartbeat;
 mod path;
 mod pprof;
 mod probes;
+mod quietly;
 mod routes;
 mod self_check;
 mod serve;

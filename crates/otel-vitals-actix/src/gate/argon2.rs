@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::digest::random;
+use crate::blocking::on_a_thread;
 
 /// What passwords that are kept otherwise begin with only by bad luck.
 const PREFIX: &str = "$argon2";
@@ -119,12 +120,12 @@ impl Turn {
     /// Whether `password` is the one of `hash`. None when there was no thread for it in time.
     pub(super) async fn verify(self, hash: Arc<Hash>, password: String) -> Option<bool> {
         // The turn ends with the work, which goes on when nobody waits for it any more.
-        let work = tokio::task::spawn_blocking(move || {
+        let work = on_a_thread("vitals-hash", move || {
             let right = hash.is_of(&password);
             drop(self);
             right
         });
-        tokio::time::timeout(PATIENCE, work).await.ok()?.ok()
+        tokio::time::timeout(PATIENCE, work).await.ok()?
     }
 }
 

@@ -15,6 +15,7 @@ use super::digest::{Digest, Keyed};
 use super::throttle::Throttle;
 use super::users::{Known, Users};
 use crate::answer;
+use crate::quietly::quietly;
 
 /// What a browser shows when it asks for a password.
 const REALM: &str = "otel-vitals";
@@ -44,7 +45,9 @@ impl Credentials {
     pub(super) fn new(users: &ConfiguredUsers, tokens: &ConfiguredTokens) -> Self {
         let keyed = Keyed::new();
         if keyed.is_none() {
-            tracing::error!(target: "otel_vitals", "the system gives no random bytes: nobody is let in behind monitor.security");
+            quietly(
+                || tracing::error!(target: "otel_vitals", "the system gives no random bytes: nobody is let in behind monitor.security"),
+            );
         }
         let known = keyed.as_ref().map(|keyed| Users::new(keyed, users)).unwrap_or_default();
         let digests = keyed.as_ref().map(|keyed| token_digests(keyed, tokens)).unwrap_or_default();
@@ -137,7 +140,9 @@ fn token_digests(keyed: &Keyed, tokens: &ConfiguredTokens) -> Vec<Digest> {
     for (index, token) in tokens.iter().enumerate() {
         // As much as a header that is looked at has room for, beside the name of the scheme.
         if token.is_empty() || token.len() > LONGEST - 16 {
-            tracing::error!(target: "otel_vitals", "monitor.securityToken: token {} is empty or longer than {} bytes; nobody can use it", index + 1, LONGEST - 16);
+            quietly(
+                || tracing::error!(target: "otel_vitals", "monitor.securityToken: token {} is empty or longer than {} bytes; nobody can use it", index + 1, LONGEST - 16),
+            );
         } else {
             digests.push(token_of(keyed, token));
         }

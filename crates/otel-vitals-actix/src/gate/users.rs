@@ -11,6 +11,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::argon2::Hash;
 use super::digest::{Digest, Keyed};
+use crate::quietly::quietly;
 
 /// How long a password that was right is not held against its hash again.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
@@ -57,12 +58,14 @@ impl Users {
             if Hash::is_one(password) {
                 match Hash::parse(password) {
                     Ok(hash) => users.hashed.push(Hashed::new(name_of(keyed, name), hash)),
-                    Err(error) => {
-                        tracing::error!(target: "otel_vitals", "monitor.securityUser.{name}: nobody can log in as this user: {error}")
-                    }
+                    Err(error) => quietly(
+                        || tracing::error!(target: "otel_vitals", "monitor.securityUser.{name}: nobody can log in as this user: {error}"),
+                    ),
                 }
             } else if password.is_empty() || name.len().max(password.len()) > LONGEST {
-                tracing::error!(target: "otel_vitals", "monitor.securityUser.{name}: nobody can log in as this user: the password is empty, or one of both longer than {LONGEST} bytes");
+                quietly(
+                    || tracing::error!(target: "otel_vitals", "monitor.securityUser.{name}: nobody can log in as this user: the password is empty, or one of both longer than {LONGEST} bytes"),
+                );
             } else {
                 users.plain.push(credential_of(keyed, name, password));
             }
@@ -109,7 +112,9 @@ impl Users {
     fn make_decoy(&self) -> Option<Arc<Hash>> {
         let costliest = self.hashed.iter().max_by_key(|user| user.hash.work())?;
         if self.hashed.iter().any(|user| user.hash.cost() != costliest.hash.cost()) {
-            tracing::warn!(target: "otel_vitals", "monitor.securityUser: the hashes have different parameters, so that the time of an answer tells who there is");
+            quietly(
+                || tracing::warn!(target: "otel_vitals", "monitor.securityUser: the hashes have different parameters, so that the time of an answer tells who there is"),
+            );
         }
         costliest.hash.decoy().map(Arc::new)
     }
