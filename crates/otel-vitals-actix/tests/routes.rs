@@ -139,7 +139,8 @@ fn every_route_is_where_its_key_says_below_the_prefix() {
 
 #[test]
 fn a_switch_turns_off_what_is_its_and_nothing_else() {
-    let switches: [(usize, fn(&mut MonitorConfig)); 4] = [
+    type Switch = fn(&mut MonitorConfig);
+    let switches: [(usize, Switch); 4] = [
         (4, |monitor| monitor.status = false),
         (4, |monitor| monitor.hardware = false),
         (1, |monitor| monitor.debug = false),
