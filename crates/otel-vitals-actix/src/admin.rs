@@ -1,7 +1,7 @@
 //! The routes on a server of their own, which answers whatever the service does.
 
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse, fn_service};
-use actix_web::http::StatusCode;
+use actix_web::http::{KeepAlive, StatusCode};
 use actix_web::{App, Error, HttpServer};
 use otel_vitals::Vitals;
 use std::future::poll_fn;
@@ -16,13 +16,10 @@ use tokio::runtime::Builder;
 
 use crate::routes::Routes;
 use crate::state::State;
-use crate::{answer, gate, unread, variables};
+use crate::{answer, unread};
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 256;
-
-/// How long a connection may be without a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// How long the head of a request may take to arrive.
 const REQUEST: Duration = Duration::from_secs(5);
@@ -36,15 +33,11 @@ const SHUTDOWN: u64 = 1;
 /// Bound of the start and of the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Threads for what blocks, so many that neither kind waits for the other: passwords that are held against hashes, and looks at
-/// variables, whose closures may never return.
-const BLOCKING: usize = gate::HASHES_AT_ONCE + variables::AT_ONCE;
-
 /// A server of the routes of `monitor`, with a port and threads of its own: for a service that is not made with actix, for one whose
 /// port everybody reaches, and to be answered while all workers of the service are stuck. It stops when it is dropped.
 ///
 /// It can be started anywhere, outside and inside of any runtime. What a client can do is bounded: there are 256 connections at a time,
-/// one without a request ends after five seconds, and the head of a request must be there within five. Signals are not its business.
+/// each for one request, whose head must be there within five seconds. Signals are not its business.
 ///
 /// ```no_run
 /// use otel_vitals_actix::AdminServer;
@@ -61,8 +54,10 @@ const BLOCKING: usize = gate::HASHES_AT_ONCE + variables::AT_ONCE;
 pub struct AdminServer {
     address: SocketAddr,
     handle: ServerHandle,
-    /// Is disconnected when the thread has ended.
-    ended: Mutex<Receiver<()>>,
+    /// Is disconnected when the thread has ended. None when that has been waited for.
+    ended: Mutex<Option<Receiver<()>>>,
+    /// The process that has the thread; one that is forked from it has none.
+    process: u32,
 }
 
 /// Why there is no admin server.
@@ -124,7 +119,12 @@ impl AdminServer {
         let late = |_| Err(io::Error::other("its thread did not come up"));
         let handle = start.recv_timeout(PATIENCE).unwrap_or_else(late);
         let handle = handle.map_err(|source| AdminError::Start { source })?;
-        Ok(AdminServer { address: local, handle, ended: Mutex::new(ended) })
+        Ok(AdminServer {
+            address: local,
+            handle,
+            ended: Mutex::new(Some(ended)),
+            process: std::process::id(),
+        })
     }
 
     /// The address that it listens on.
@@ -140,10 +140,11 @@ impl AdminServer {
     }
 
     fn end(&self, graceful: bool) {
-        // The command is sent by the call. The second time there is nobody to take it.
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ended) = ended.filter(|_| self.process == std::process::id()) else { return };
+        // The command is sent by the call.
         drop(self.handle.stop(graceful));
         // Nothing is ever sent: this waits until the other end is gone.
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = ended.recv_timeout(PATIENCE);
     }
 }
@@ -185,9 +186,11 @@ async fn serve(
     let server =
         HttpServer::new(move || App::new().service(Routes::new(&state)).default_service(fn_service(nothing)))
             .workers(1)
-            .worker_max_blocking_threads(BLOCKING)
+            // Nothing of ours uses them.
+            .worker_max_blocking_threads(1)
             .max_connections(CONNECTIONS)
-            .keep_alive(KEEP_ALIVE)
+            // Who asks now and then would keep a place that others wait for.
+            .keep_alive(KeepAlive::Disabled)
             .client_request_timeout(REQUEST)
             .client_disconnect_timeout(DISCONNECT)
             .shutdown_timeout(SHUTDOWN)

@@ -14,7 +14,6 @@ mod users;
 use actix_web::{HttpRequest, HttpResponse};
 use otel_vitals::MonitorConfig;
 
-pub(crate) use argon2::AT_ONCE as HASHES_AT_ONCE;
 use credentials::Credentials;
 use local::Local;
 

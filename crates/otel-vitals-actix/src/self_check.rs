@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use ureq::Agent;
 
+use crate::quietly::{caught, quietly};
 use crate::state::State;
 use crate::{heartbeat, path};
 
@@ -98,7 +99,9 @@ impl SelfChecks {
     fn leave_out(&self, why: &'static str) {
         let is_new = self.left_out.lock().unwrap_or_else(PoisonError::into_inner).insert(why);
         if is_new {
-            tracing::info!(target: "otel_vitals", "the heartbeat is not asked for at the start: {why}; monitor.self_check is the URL to ask");
+            quietly(|| {
+                tracing::info!(target: "otel_vitals", "the heartbeat is not asked for at the start: {why}; monitor.self_check is the URL to ask");
+            });
         }
     }
 
@@ -118,7 +121,10 @@ impl SelfChecks {
                 Some(now)
             }
             Err(error) => {
-                tracing::error!(target: "otel_vitals", %error, url, "the heartbeat is not asked for at the start: there is no thread for it");
+                drop(asked);
+                quietly(|| {
+                    tracing::error!(target: "otel_vitals", %error, url, "the heartbeat is not asked for at the start: there is no thread for it");
+                });
                 None
             }
         }
@@ -134,10 +140,14 @@ fn ask(url: &str, tries: u32, ended: &Receiver<()>) {
         if ended.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;
         }
-        match ask_once(&agent, url) {
+        // The client has threads of its own, and panics when there are none to be had.
+        match caught(|| ask_once(&agent, url))
+            .unwrap_or_else(|| Err("none: it could not be asked".to_owned()))
+        {
             Ok(()) => {
-                tracing::info!(target: "otel_vitals", url, tries = number, "the heartbeat answers");
-                return;
+                return quietly(|| {
+                    tracing::info!(target: "otel_vitals", url, tries = number, "the heartbeat answers");
+                });
             }
             Err(answer) => last = answer,
         }
@@ -146,7 +156,9 @@ fn ask(url: &str, tries: u32, ended: &Receiver<()>) {
     if ended.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
         let hint =
             if last == NOT_FOUND { "; monitor.self_check is the URL to ask where it is another" } else { "" };
-        tracing::error!(target: "otel_vitals", url, tries, "the heartbeat does not answer: asked {url} {tries} times, the last answer was: {last}{hint}");
+        quietly(|| {
+            tracing::error!(target: "otel_vitals", url, tries, "the heartbeat does not answer: asked {url} {tries} times, the last answer was: {last}{hint}");
+        });
     }
 }
 

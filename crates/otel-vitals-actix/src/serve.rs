@@ -5,6 +5,8 @@ use otel_vitals::Vitals;
 use std::io;
 use std::pin::pin;
 
+use crate::quietly::quietly;
+
 /// Runs `server` until a signal ends it, in the order in which nobody is turned away:
 ///
 /// 1. `SIGTERM`, and `/status/ready` fails from then on;
@@ -47,8 +49,8 @@ pub async fn serve(server: Server, vitals: &Vitals) -> io::Result<()> {
         ended = &mut server => return ended,
         signal = signals.next() => signal,
     };
-    tracing::info!(target: "otel_vitals", signal = first.name(), "the server ends");
     vitals.health().begin_shutdown();
+    quietly(|| tracing::info!(target: "otel_vitals", signal = first.name(), "the server ends"));
     let mut graceful = first == Signal::Terminate;
     if graceful {
         let drained = tokio::time::sleep(vitals.config().monitor.drain);

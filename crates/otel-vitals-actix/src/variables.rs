@@ -4,19 +4,20 @@
 //! nobody waits for them longer than [`PATIENCE`].
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, rt};
+use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::answer;
+use crate::blocking::on_a_thread;
 use crate::state::State;
 
 const JSON: &str = "application/json; charset=utf-8";
 
 /// How many look at the variables at once, those included whose closures never return.
-pub(crate) const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Those who look now.
@@ -33,11 +34,11 @@ pub(crate) async fn answer(state: Arc<State>, _request: HttpRequest) -> HttpResp
     let looked = timeout(PATIENCE, async {
         let place = Arc::clone(&state.looking.0).acquire_owned().await.ok()?;
         let vars = state.vitals().vars().clone();
-        let look = rt::task::spawn_blocking(move || {
+        on_a_thread("vitals-vars", move || {
             let _place = place;
             vars.to_json()
-        });
-        look.await.ok()
+        })
+        .await
     });
     match looked.await {
         Ok(Some(json)) => answer::json(StatusCode::OK, JSON, json),

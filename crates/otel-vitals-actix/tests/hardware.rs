@@ -25,8 +25,8 @@ fn json_of(answer: &Answer) -> Value {
 /// Thresholds, as far as there can be such for each.
 fn judged(warning: u32, critical: u32) -> impl FnOnce(&mut Config) + Send + 'static {
     move |config| {
-        let Thresholds { disk, ram, load, .. } = &mut config.monitor.thresholds;
-        for threshold in [disk, ram] {
+        let Thresholds { disk, ram, load, throttled, .. } = &mut config.monitor.thresholds;
+        for threshold in [disk, ram, throttled] {
             *threshold = Threshold::new(warning.clamp(1, 100), critical.clamp(1, 100));
         }
         *load = Threshold::new(warning.max(1), critical.max(1));
@@ -55,19 +55,23 @@ fn the_fields_that_gin_users_know_and_exact_ones_are_there() {
     assert_eq!(disk["mounts"][0]["path"], "/");
     assert_eq!(disk["mounts"][0]["used_bytes"], disk["used_bytes"]);
 
-    let info = json_of(&get(server.address, CPU_INFO));
+    // Of one look: the next is a second later.
+    let (info, line) = std::iter::repeat_with(|| {
+        let before = json_of(&get(server.address, CPU_INFO));
+        let line = get(server.address, CPU);
+        (before["time"] == json_of(&get(server.address, CPU_INFO))["time"]).then_some((before, line))
+    })
+    .find_map(|looked| looked)
+    .unwrap();
     let [one, five, fifteen] = ["l_1", "l_5", "l_15"].map(|name| info[name].as_f64().unwrap());
     let cores = info["c_cnt"].as_u64().unwrap();
     assert_eq!(info["status"], "OK");
-    assert!(
-        (info["load_per_core"]["l_5"].as_f64().unwrap() - five / cores as f64).abs() < 0.006
-            || info["limited"] == true
-    );
-    let line = get(server.address, CPU);
+    let per_core = info["load_per_core"]["l_5"].as_f64().unwrap();
+    assert!((per_core - five / cores as f64).abs() < 0.006 || info["limited"] == true);
     line.assert_ours();
     assert_eq!(line.header("content-type"), "text/plain; charset=utf-8");
     let expected = format!("OK - Load average: {one:.2}, {five:.2}, {fifteen:.2} | Cores: {cores}\n");
-    assert_eq!((line.status, line.text()), (200, expected.as_str()), "from the same snapshot");
+    assert_eq!((line.status, line.text()), (200, expected.as_str()));
 }
 
 /// What is configured, and the statuses of disk, ram, cpu and cpu_info.
@@ -91,11 +95,12 @@ fn levels_are_statuses_ours_or_those_of_bar_counter() {
         let server = serve!(App::new().configure(mounted.clone()));
         let answers = [DISK, RAM, CPU, CPU_INFO].map(|path| get(server.address, path));
         let told = answers.each_ref().map(|answer| answer.status);
-        let busy = json_of(&answers[3])["load_per_core"]["l_5"].as_f64().unwrap() >= 0.01;
+        let busy = json_of(&answers[3])["load_per_core"]["l_5"].as_f64().unwrap() >= 0.02
+            && json_of(&answers[3])["limited"] == false;
         assert_eq!(told[..2], statuses[..2], "{level}, legacy: {legacy}");
         assert_eq!(json_of(&answers[0])["info"], level);
         assert_eq!(json_of(&answers[1])["info"], level);
-        // On a machine that has had nothing to do for five minutes there is no load to judge.
+        // On a machine that has had nothing to do for five minutes there is no load to judge, and none is in a container.
         if busy {
             assert_eq!(told[2..], statuses[2..], "{level}, legacy: {legacy}");
             assert_eq!(json_of(&answers[3])["status"], level);
@@ -118,7 +123,9 @@ fn one_and_two_cores_at_rest_are_not_critical_by_default() {
     } else {
         "CRITICAL"
     };
-    assert!(info["limited"] == true || info["status"] == expected, "{info}");
+    // What is told is rounded, and what is judged is not.
+    let is_near = [1.0, 2.0].iter().any(|bound: &f64| (bound - load).abs() < 0.01);
+    assert!(info["limited"] == true || is_near || info["status"] == expected, "{info}");
     assert_eq!(info["thresholds"]["load"], json!({"warning": 100, "critical": 200}));
 }
 

@@ -9,6 +9,7 @@ use otel_vitals_actix::routes;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use wire::{Answer, ask, get, until};
 
 const PROBES: [&str; 3] = ["/status/live", "/status/ready", "/status/startup"];
@@ -117,9 +118,7 @@ fn readiness_fails_before_the_start_has_passed_and_from_the_beginning_of_the_end
         let tries = asked.fetch_add(1, Ordering::SeqCst);
         async move { if tries == 0 { Err("cold") } else { Ok(()) } }
     };
-    health
-        .register("warm", Check::new(warm).kind(Kind::Startup).cache(std::time::Duration::from_millis(50)))
-        .unwrap();
+    health.register("warm", Check::new(warm).kind(Kind::Startup).cache(Duration::from_millis(50))).unwrap();
     let mounted = routes(&started.vitals);
     let server = serve!(App::new().configure(mounted.clone()));
     let statuses = || PROBES.map(|probe| get(server.address, probe).status);
@@ -147,6 +146,7 @@ fn a_storm_of_probes_is_no_storm_of_checks() {
         counted.fetch_add(1, Ordering::SeqCst);
         async {}
     };
+    let check = Check::new(check).cache(Duration::from_secs(24 * 3600));
     started.vitals.health().register("counted", check).unwrap();
     let mounted = routes(&started.vitals);
     let server = serve!(App::new().configure(mounted.clone()));
@@ -154,5 +154,5 @@ fn a_storm_of_probes_is_no_storm_of_checks() {
     for _ in 0..1_000 {
         assert_eq!(get(server.address, "/status/ready").status, 200);
     }
-    assert_eq!(runs.load(Ordering::SeqCst), 1, "its answer holds for ten seconds");
+    assert_eq!(runs.load(Ordering::SeqCst), 1, "its answer holds for a day");
 }

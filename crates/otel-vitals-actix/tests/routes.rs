@@ -5,6 +5,7 @@ mod wire;
 
 use actix_web::middleware::{DefaultHeaders, NormalizePath};
 use actix_web::{App, HttpResponse, web};
+use otel_vitals::MonitorConfig;
 use otel_vitals_actix::routes;
 use wire::{ask, get, raw, vitals};
 
@@ -79,6 +80,85 @@ fn prefix_and_routes_are_where_they_are_said_to_be_literally() {
         ["/status/health", "/alive(1)+~$", "/in-ter-nal/alive(1)+~$", "/in.ter-nal/alive1", "/in.ter-nal"]
     {
         assert_eq!(get(server.address, path).status, 404, "{path}");
+    }
+}
+
+/// The keys of all routes, and the paths that they have by themselves.
+const KEYS: [(&str, &str); 10] = [
+    ("health", "/status/health"),
+    ("live", "/status/live"),
+    ("ready", "/status/ready"),
+    ("startup", "/status/startup"),
+    ("status_hardware.disk", "/status/hardware/disk"),
+    ("status_hardware.ram", "/status/hardware/ram"),
+    ("status_hardware.cpu", "/status/hardware/cpu"),
+    ("status_hardware.cpu_info", "/status/hardware/cpu_info"),
+    ("debug_vars", "/debug/vars"),
+    ("debug_pprof", "/debug/pprof"),
+];
+
+fn route<'a>(monitor: &'a mut MonitorConfig, key: &str) -> &'a mut String {
+    match key {
+        "health" => &mut monitor.health,
+        "live" => &mut monitor.live,
+        "ready" => &mut monitor.ready,
+        "startup" => &mut monitor.startup,
+        "status_hardware.disk" => &mut monitor.status_hardware.disk,
+        "status_hardware.ram" => &mut monitor.status_hardware.ram,
+        "status_hardware.cpu" => &mut monitor.status_hardware.cpu,
+        "status_hardware.cpu_info" => &mut monitor.status_hardware.cpu_info,
+        "debug_vars" => &mut monitor.debug_vars,
+        "debug_pprof" => &mut monitor.debug_pprof,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn every_route_is_where_its_key_says_below_the_prefix() {
+    for prefix in ["", "/in/side"] {
+        let started = vitals(move |config| {
+            let monitor = &mut config.monitor;
+            (monitor.debug, monitor.pprof, monitor.prefix) = (true, true, prefix.to_owned());
+            for (number, (key, path)) in KEYS.into_iter().enumerate() {
+                assert_eq!(route(monitor, key), path);
+                *route(monitor, key) = format!("/r/{number}");
+            }
+        });
+        let mounted = routes(&started.vitals);
+        let server = serve!(App::new().configure(mounted.clone()));
+        for (number, (key, path)) in KEYS.into_iter().enumerate() {
+            let answer = get(server.address, &format!("{prefix}/r/{number}"));
+            // A disk may be full.
+            assert!(matches!(answer.assert_ours().status, 200 | 503), "{key}: {}", answer.status);
+            for elsewhere in [path.to_owned(), format!("{prefix}{path}"), format!("/in/r/{number}")] {
+                assert_eq!(get(server.address, &elsewhere).status, 404, "{key}: {elsewhere}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_switch_turns_off_what_is_its_and_nothing_else() {
+    type Switch = fn(&mut MonitorConfig);
+    let switches: [(usize, Switch); 4] = [
+        (4, |monitor| monitor.status = false),
+        (4, |monitor| monitor.hardware = false),
+        (1, |monitor| monitor.debug = false),
+        (1, |monitor| monitor.pprof = false),
+    ];
+    let mut first = 0;
+    for (count, switch) in switches {
+        let started = vitals(move |config| {
+            (config.monitor.debug, config.monitor.pprof) = (true, true);
+            switch(&mut config.monitor);
+        });
+        let mounted = routes(&started.vitals);
+        let server = serve!(App::new().configure(mounted.clone()));
+        for (number, (key, path)) in KEYS.into_iter().enumerate() {
+            let is_off = (first..first + count).contains(&number);
+            assert_eq!(get(server.address, path).status == 404, is_off, "{key}");
+        }
+        first += count;
     }
 }
 

@@ -54,7 +54,7 @@ fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
     let application = server.address;
     let stuck: Vec<_> = (0..WORKERS).map(|_| ask_to_be_stuck(application)).collect();
     gate.wait_for(WORKERS);
-    asking.recv().unwrap();
+    asking.recv_timeout(wire::DEADLINE).unwrap();
 
     // The application's own routes are stuck with it.
     let mut stream = TcpStream::connect(application).unwrap();

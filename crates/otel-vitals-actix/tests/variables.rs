@@ -40,10 +40,10 @@ fn they_are_shown_as_expvar_shows_them() {
     ] {
         assert!(body.get(name).is_some(), "{name}");
     }
-    assert_eq!(
-        ask(server.address, "HEAD", VARS, &[]).header("content-length").parse::<usize>().unwrap() / 100,
-        answer.body.len() / 100
-    );
+    // Another look, of which numbers may have more digits.
+    let head = ask(server.address, "HEAD", VARS, &[]);
+    let length: usize = head.header("content-length").parse().unwrap();
+    assert!(head.body.is_empty() && length.abs_diff(answer.body.len()) < 200, "{length}");
     assert_eq!(ask(server.address, "POST", VARS, &[]).status, 405);
 }
 

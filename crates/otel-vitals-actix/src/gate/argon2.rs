@@ -19,7 +19,7 @@ const MOST_PASSES: u32 = 64;
 const MOST_LANES: u32 = 64;
 
 /// Verifications at a time, for all workers.
-pub(crate) const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 2;
 
 /// Those who may wait for their turn.
 const WAITING: usize = 16;

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::answer;
+use crate::quietly::quietly;
 
 /// What `handler` answers, or a 500 when it panics.
 pub(crate) async fn contained(handler: impl Future<Output = HttpResponse>) -> HttpResponse {
@@ -23,7 +24,7 @@ pub(crate) async fn contained(handler: impl Future<Output = HttpResponse>) -> Ht
 }
 
 fn panicked() -> HttpResponse {
-    tracing::error!(target: "otel_vitals", "a route of ours panicked; please report it");
+    quietly(|| tracing::error!(target: "otel_vitals", "a route of ours panicked; please report it"));
     answer::text(StatusCode::INTERNAL_SERVER_ERROR, "this could not be told\n")
 }
 

@@ -8,6 +8,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 pub(crate) const PASSWORD: &str = "VITALS_ADMIN_PASSWORD";
 /// Where the README has the service.
@@ -33,6 +34,15 @@ impl Service {
         };
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
         Service { process, url }
+    }
+
+    /// Its checks have run once then.
+    pub(crate) fn wait_until_ready(&self) {
+        let ready = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:38000/status/ready";
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.run(ready) != "200" {
+            assert!(Instant::now() < deadline, "it is not ready");
+        }
     }
 
     pub(crate) fn run(&self, line: &str) -> String {
