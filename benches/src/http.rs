@@ -1,4 +1,5 @@
 //! A client that asks one server as fast as it answers, over connections that stay open.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench that cannot go on fails")]
 
 use memchr::memmem;
 use std::net::SocketAddr;
