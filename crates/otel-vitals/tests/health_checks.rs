@@ -127,12 +127,12 @@ fn a_runtime_that_stands_still_is_told_while_it_does_and_no_longer() {
     served.wait_for_status(Probe::Live, Status::Pass);
     let (release, released) = mpsc::channel::<()>();
     runtime.spawn(async move { released.recv().is_err() });
-    let report = served.wait_for_status(Probe::Live, Status::Fail);
-    assert!(
-        report.reasons[0].starts_with("delay: the runtime orders has stood still by now for "),
-        "{:?}",
-        report.reasons
-    );
+    // On a busy machine the whole process may stand still, too.
+    let report = served.wait_for(Probe::Live, |report| {
+        let told = "delay: the runtime orders has stood still by now for ";
+        report.reasons.first().is_some_and(|reason| reason.starts_with(told))
+    });
+    assert_eq!(report.status, Status::Fail);
     let check = &report.checks[0];
     assert_eq!(check.component_type, ComponentType::System);
     let observed = check.observed.clone().unwrap();
@@ -152,9 +152,10 @@ fn a_pause_between_two_runs_is_told_once() {
     served.wait_for_status(Probe::Ready, Status::Pass);
     // As if it had not run meanwhile: another check, which begins to look now.
     let late = Check::event_loop_delay(&served, max).cache(LONG);
-    let counted = served.pauses().count();
+    let counted = served.pauses().last().len();
     runtime.block_on(runtime.spawn(async { std::thread::sleep(Duration::from_millis(500)) })).unwrap();
-    assert!(until(|| served.pauses().ongoing().is_empty() && served.pauses().count() > counted));
+    let is_over = |pause: &otel_vitals::runtime::Pause| pause.runtime.is_some() && pause.duration > max;
+    assert!(until(|| served.pauses().last().iter().skip(counted).any(is_over)));
     served.health().register("late", late).unwrap();
     let is_told = |report: &otel_vitals::health::Report| report.checks[1].time.is_some();
     let report = served.wait_for(Probe::Ready, is_told);
