@@ -126,7 +126,7 @@ impl Health {
 
     /// From now on the service is not ready, whatever its checks say: to be called when a graceful shutdown begins, so that
     /// no more requests are sent to it. [`Vitals::shutdown`](crate::Vitals::shutdown) calls it, and on Linux so does a SIGTERM, in a program
-    /// that catches that.
+    /// whose handler was made as tokio's: with `SA_RESTART`, and for more than one signal.
     pub fn begin_shutdown(&self) {
         self.registry.begin_shutdown();
     }

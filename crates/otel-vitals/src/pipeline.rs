@@ -26,6 +26,8 @@ mod worker;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, InstrumentKind, SdkMeterProvider, Stream};
 use otel_vitals_core::Collection;
+use std::any::Any;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -153,9 +155,18 @@ fn deadline(limit: Duration) -> Instant {
     now.checked_add(limit).unwrap_or_else(|| now + FAR)
 }
 
-/// Logs. A subscriber of the application's that panics must not end the thread that exports.
-pub(crate) fn quietly(log: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(log));
+/// Does what runs code of the application's, such as its subscriber to logs: a panic there ends nothing of ours.
+pub(crate) fn quietly(act: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(act)) {
+        discard(panic);
+    }
+}
+
+/// Drops what was thrown, which is the application's and may throw again when it is dropped.
+pub(crate) fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        mem::forget(again);
+    }
 }
 
 /// What is left of the time until `deadline`.

@@ -32,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::pipeline::{discard, quietly};
 pub(crate) use standard::Standard;
 
 /// Something with a value that can be looked at: a [`Counter`], a [`Gauge`], a [`Text`], a [`Map`], or a closure that
@@ -150,10 +151,9 @@ impl Published {
     fn value(&self, name: &str) -> Value {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.var.value()));
         outcome.unwrap_or_else(|panic| {
-            // What was thrown is the application's, and may throw again when it is dropped.
-            std::mem::forget(panic);
+            discard(panic);
             if !self.has_panicked.swap(true, Ordering::Relaxed) {
-                crate::pipeline::quietly(|| {
+                quietly(|| {
                     tracing::error!(target: "otel_vitals", name, "a published variable panics, and is shown as null");
                 });
             }

@@ -79,16 +79,33 @@ fn a_disk_has_room_or_has_not() {
 #[test]
 fn there_is_memory_or_there_is_not() {
     let served = Served::start();
-    served.health().register("enough", Check::memory(100.0)).unwrap();
-    served.health().register("short", Check::memory(0.0)).unwrap();
-    let report =
-        served.wait_for(Probe::Ready, |report| report.checks.iter().all(|check| check.time.is_some()));
-    assert_eq!(report.checks[0].status, Status::Pass, "{:?}", report.checks);
-    assert_eq!(report.checks[1].status, Status::Fail, "{:?}", report.checks);
+    served.health().register("enough", Check::memory(100.0).cache(SHORT)).unwrap();
+    served.health().register("short", Check::memory(0.0).cache(SHORT)).unwrap();
+    // On a busy machine a look may be late, which warns.
+    let report = served.wait_for(Probe::Ready, |report| {
+        report.checks.iter().map(|check| check.status).eq([Status::Pass, Status::Fail])
+            && report.checks.iter().all(|check| check.observed.is_some())
+    });
     let used = number(&report.checks[0].observed.as_ref().unwrap().value);
     assert!(used > 0.0 && used <= 100.0, "{used}");
-    // Nothing of the look stays behind.
-    #[cfg(target_os = "linux")]
+}
+
+/// As one that a kernel that hangs keeps: it must not be one with each run.
+#[test]
+#[cfg(target_os = "linux")]
+fn one_thread_asks_for_memory_as_long_as_the_check_is_there() {
+    use std::collections::HashSet;
+    let served = Served::start();
+    assert!(until(|| served::threads("vitals-machine") == 0), "those of other tests end by themselves");
+    served.health().register("memory", Check::memory(100.0).cache(SHORT)).unwrap();
+    let (mut runs, mut threads) = (HashSet::new(), HashSet::new());
+    assert!(until(|| {
+        runs.extend(served.check(Probe::Ready, "memory").time);
+        threads.extend(served::threads_called("vitals-machine"));
+        runs.len() >= 20
+    }));
+    assert_eq!(threads.len(), 1, "{threads:?}");
+    assert!(served.health().remove("memory"));
     assert!(until(|| served::threads("vitals-machine") == 0));
 }
 
@@ -110,12 +127,12 @@ fn a_runtime_that_stands_still_is_told_while_it_does_and_no_longer() {
     served.wait_for_status(Probe::Live, Status::Pass);
     let (release, released) = mpsc::channel::<()>();
     runtime.spawn(async move { released.recv().is_err() });
-    let report = served.wait_for_status(Probe::Live, Status::Fail);
-    assert!(
-        report.reasons[0].starts_with("delay: the runtime orders has stood still by now for "),
-        "{:?}",
-        report.reasons
-    );
+    // On a busy machine the whole process may stand still, too.
+    let report = served.wait_for(Probe::Live, |report| {
+        let told = "delay: the runtime orders has stood still by now for ";
+        report.reasons.first().is_some_and(|reason| reason.starts_with(told))
+    });
+    assert_eq!(report.status, Status::Fail);
     let check = &report.checks[0];
     assert_eq!(check.component_type, ComponentType::System);
     let observed = check.observed.clone().unwrap();
@@ -135,9 +152,10 @@ fn a_pause_between_two_runs_is_told_once() {
     served.wait_for_status(Probe::Ready, Status::Pass);
     // As if it had not run meanwhile: another check, which begins to look now.
     let late = Check::event_loop_delay(&served, max).cache(LONG);
-    let counted = served.pauses().count();
+    let counted = served.pauses().last().len();
     runtime.block_on(runtime.spawn(async { std::thread::sleep(Duration::from_millis(500)) })).unwrap();
-    assert!(until(|| served.pauses().ongoing().is_empty() && served.pauses().count() > counted));
+    let is_over = |pause: &otel_vitals::runtime::Pause| pause.runtime.is_some() && pause.duration > max;
+    assert!(until(|| served.pauses().last().iter().skip(counted).any(is_over)));
     served.health().register("late", late).unwrap();
     let is_told = |report: &otel_vitals::health::Report| report.checks[1].time.is_some();
     let report = served.wait_for(Probe::Ready, is_told);

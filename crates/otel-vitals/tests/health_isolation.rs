@@ -68,11 +68,14 @@ fn one_that_hangs_or_blocks_holds_up_neither_a_report_nor_another() {
 #[test]
 fn a_living_service_fails_when_its_check_never_answers() {
     let served = Served::start();
+    let (patient, release_patient) = blocking(&Arc::default());
+    served.health().register("patient", patient.kind(Kind::Liveness).timeout(LONG)).unwrap();
+    assert_eq!(served.health().report(Probe::Live).status, Status::Warn);
     let (blocks, release) = blocking(&Arc::default());
     served.health().register("stuck", blocks.kind(Kind::Liveness).timeout(SHORT)).unwrap();
-    assert_eq!(served.health().report(Probe::Live).status, Status::Warn);
-    served.wait_for_status(Probe::Live, Status::Fail);
-    drop(release);
+    let report = served.wait_for_status(Probe::Live, Status::Fail);
+    assert!(report.reasons[0].starts_with("stuck: has not answered for "), "{:?}", report.reasons);
+    drop((release, release_patient));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A SIGTERM begins the shutdown in a program that catches it, and ends one that does not.
+//! A SIGTERM begins the shutdown in a program that catches it as most do, and does what it did in any other.
 //!
 //! The process is a child, which is this program again.
 #![allow(
@@ -19,10 +19,14 @@ fn main() {
         Some(child::CATCHES) => child::run(child::catch_with_ctrlc),
         Some(child::CATCHES_WITH_TOKIO) => child::run(child::catch_with_tokio),
         Some(child::CATCHES_NOT) => child::run(|| ()),
+        Some(child::IS_INTERRUPTED) => child::run_until_interrupted(),
+        Some(child::CATCHES_ONCE) => child::run_until_ended(),
         _ => {
             parent::one_that_catches_it_is_not_ready_any_more(child::CATCHES);
             parent::one_that_catches_it_is_not_ready_any_more(child::CATCHES_WITH_TOKIO);
             parent::one_that_does_not_is_ended_by_it();
+            parent::one_whose_reads_it_interrupts_is_interrupted();
+            parent::one_that_catches_it_once_is_ended_by_the_second();
         }
     }
 }
@@ -38,6 +42,8 @@ mod child {
     pub(super) const CATCHES: &str = "catches";
     pub(super) const CATCHES_WITH_TOKIO: &str = "catches-with-tokio";
     pub(super) const CATCHES_NOT: &str = "catches-not";
+    pub(super) const IS_INTERRUPTED: &str = "is-interrupted";
+    pub(super) const CATCHES_ONCE: &str = "catches-once";
 
     const SHORT: Duration = Duration::from_millis(10);
 
@@ -67,17 +73,42 @@ mod child {
         is_ready.recv().unwrap();
     }
 
-    /// Says that it is ready, is so for a while, and says when it is not any more and its handler was called, too.
-    pub(super) fn run(catch: impl FnOnce()) {
-        let vitals = Vitals::builder()
-            .config(Config::default())
-            .meter_provider(SdkMeterProvider::default())
-            .start()
-            .unwrap();
-        vitals.health().register("runs", Check::new(|| async {}).cache(SHORT)).unwrap();
-        while vitals.health().report(Probe::Ready).status != Status::Pass {
+    extern "C" fn note(_: libc::c_int) {
+        CAUGHT.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Reads what never comes, until a signal interrupts that, and then ends as one does that is well-behaved.
+    pub(super) fn run_until_interrupted() {
+        sys::catch(libc::SIGTERM, note, 0);
+        let vitals = start();
+        println!("ready");
+        let read = rustix::io::read(std::io::stdin(), &mut [0; 1]);
+        assert_eq!(read, Err(rustix::io::Errno::INTR));
+        assert!(!vitals.health().is_shutting_down(), "it is not listened along");
+        vitals.health().begin_shutdown();
+        println!("{}", vitals.health().report(Probe::Ready).reasons.join(", "));
+        vitals.shutdown().unwrap();
+    }
+
+    /// Says when it is signalled, and goes on until it is a second time.
+    pub(super) fn run_until_ended() {
+        sys::catch(libc::SIGTERM, note, libc::SA_RESTART | libc::SA_RESETHAND);
+        let vitals = start();
+        println!("ready");
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(60) {
+            if CAUGHT.swap(0, Ordering::SeqCst) > 0 {
+                println!("caught");
+            }
+            assert!(!vitals.health().is_shutting_down(), "it is not listened along");
             std::thread::sleep(SHORT);
         }
+        panic!("the second did not end it");
+    }
+
+    /// Says that it is ready, is so for a while, and says when it is not any more and its handler was called, too.
+    pub(super) fn run(catch: impl FnOnce()) {
+        let vitals = start();
         // The thread has looked for a handler by now, and found none.
         catch();
         println!("ready");
@@ -88,6 +119,36 @@ mod child {
         }
         println!("{}", vitals.health().report(Probe::Ready).reasons.join(", "));
         vitals.shutdown().unwrap();
+    }
+
+    /// Returns once checks run.
+    fn start() -> Vitals {
+        let vitals = Vitals::builder()
+            .config(Config::default())
+            .meter_provider(SdkMeterProvider::default())
+            .start()
+            .unwrap();
+        vitals.health().register("runs", Check::new(|| async {}).cache(SHORT)).unwrap();
+        while vitals.health().report(Probe::Ready).status != Status::Pass {
+            std::thread::sleep(SHORT);
+        }
+        vitals
+    }
+
+    #[allow(unsafe_code)]
+    mod sys {
+        //! The system calls behind this module, and nothing else.
+
+        /// From now on `signal` calls `handler`, which must be one that a signal may call.
+        pub(super) fn catch(signal: libc::c_int, handler: extern "C" fn(libc::c_int), flags: libc::c_int) {
+            // SAFETY: all zeroes is a valid action, without flags, a mask or a restorer.
+            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+            (action.sa_sigaction, action.sa_flags) = (handler as *const () as usize, flags);
+            // SAFETY: `action` is valid and lives through the call, and nowhere is written what was there before. Without SA_SIGINFO
+            // the handler is called with one number.
+            let outcome = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+            assert_eq!((outcome, flags & libc::SA_SIGINFO), (0, 0));
+        }
     }
 }
 
@@ -112,7 +173,7 @@ mod parent {
     impl Subject {
         fn start(name: &str) -> Self {
             let mut command = Command::new(std::env::current_exe().unwrap());
-            let mut child = command.arg(name).stdout(Stdio::piped()).spawn().unwrap();
+            let mut child = command.arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             let output = BufReader::new(child.stdout.take().unwrap());
             let (told, lines) = mpsc::channel();
             // Ends with the child.
@@ -127,6 +188,23 @@ mod parent {
         fn terminate(&self) {
             let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
             kill_process(pid, Signal::TERM).unwrap();
+        }
+
+        fn is_told_to_end_and_does(&mut self) {
+            let started = Instant::now();
+            let told = loop {
+                self.terminate();
+                match self.lines.recv_timeout(Duration::from_millis(200)) {
+                    Ok(told) => break told,
+                    Err(RecvTimeoutError::Timeout) => {
+                        assert!(started.elapsed() < DEADLINE, "nothing was told")
+                    }
+                    Err(RecvTimeoutError::Disconnected) => panic!("{:?}", self.ended()),
+                }
+            };
+            assert_eq!(told, "shutting down");
+            let ended = self.ended();
+            assert!(ended.success(), "{ended}");
         }
 
         fn ended(&mut self) -> ExitStatus {
@@ -150,21 +228,8 @@ mod parent {
 
     pub(super) fn one_that_catches_it_is_not_ready_any_more(name: &str) {
         let mut subject = Subject::start(name);
-        let started = Instant::now();
         // Until the handler is seen, which takes some seconds, only the program's own is called.
-        let told = loop {
-            subject.terminate();
-            match subject.lines.recv_timeout(Duration::from_millis(200)) {
-                Ok(told) => break told,
-                Err(RecvTimeoutError::Timeout) => {
-                    assert!(started.elapsed() < DEADLINE, "{name}: nothing was told")
-                }
-                Err(RecvTimeoutError::Disconnected) => panic!("{name}: {:?}", subject.ended()),
-            }
-        };
-        assert_eq!(told, "shutting down", "{name}");
-        let ended = subject.ended();
-        assert!(ended.success(), "{name}: {ended}");
+        subject.is_told_to_end_and_does();
         println!("{name}: ok");
     }
 
@@ -175,5 +240,24 @@ mod parent {
         let ended = subject.ended();
         assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()), "{ended}");
         println!("{}: ok", super::child::CATCHES_NOT);
+    }
+
+    pub(super) fn one_whose_reads_it_interrupts_is_interrupted() {
+        let mut subject = Subject::start(super::child::IS_INTERRUPTED);
+        std::thread::sleep(A_WHILE);
+        // The first may come before it reads.
+        subject.is_told_to_end_and_does();
+        println!("{}: ok", super::child::IS_INTERRUPTED);
+    }
+
+    pub(super) fn one_that_catches_it_once_is_ended_by_the_second() {
+        let mut subject = Subject::start(super::child::CATCHES_ONCE);
+        std::thread::sleep(A_WHILE);
+        subject.terminate();
+        assert_eq!(subject.lines.recv_timeout(DEADLINE).unwrap(), "caught");
+        subject.terminate();
+        let ended = subject.ended();
+        assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()), "{ended}");
+        println!("{}: ok", super::child::CATCHES_ONCE);
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::Snapshot;
 use crate::config::Thresholds;
+use crate::pipeline::quietly;
 
 /// Name of the thread.
 const THREAD: &str = "vitals-hardware";
@@ -183,6 +184,7 @@ impl Shared {
     }
 
     fn run(&self) {
+        let _ended = Ended(self);
         let mut look = (self.make)();
         let mut looked = Instant::now();
         loop {
@@ -197,7 +199,7 @@ impl Shared {
                 Task::KeepUp => catch_unwind(AssertUnwindSafe(|| look.keep_up())),
             };
             if outcome.is_err() {
-                tracing::warn!(target: "otel_vitals", "a look at the hardware panicked");
+                quietly(|| tracing::warn!(target: "otel_vitals", "a look at the hardware panicked"));
                 look = (self.make)();
                 if task == Task::Read {
                     self.publish(looked, Snapshot::unknown(&self.paths, "the look at it panicked"));
@@ -239,9 +241,29 @@ impl Shared {
         }
     }
 
+    /// The thread is not there any more.
+    fn ended(&self) {
+        let mut state = self.lock();
+        if state.phase != Phase::Ended {
+            // Nothing is known, so that the next who asks starts another.
+            *state = State { asked: state.asked, ..State::default() };
+            let nothing = Snapshot::unknown(&self.paths, "the thread that looks has ended");
+            self.latest.send_replace(Arc::new(nothing));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each change of it is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells that the thread is not there any more, whatever ended it, so that nobody waits for it.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.ended();
     }
 }
 

@@ -1,6 +1,5 @@
 //! All checks, and what is told of them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use super::entry::{Change, Entry, Next};
 use super::instruments::Durations;
 use super::report::weight;
 use super::{Kind, MAX_CHECKS, Outcome, Probe, RegisterError, Report, Status};
+use crate::pipeline::quietly;
 
 #[derive(Default)]
 pub(crate) struct Registry {
@@ -271,9 +271,4 @@ impl Registry {
 
 fn of_kind(entries: &[Arc<Entry>], kind: Kind) -> impl Iterator<Item = &Arc<Entry>> {
     entries.iter().filter(move |entry| entry.kind == kind)
-}
-
-/// Does what runs code of the application's, such as its subscriber to logs: a panic there ends nothing of ours.
-fn quietly(act: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(act));
 }

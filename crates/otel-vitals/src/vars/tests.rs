@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Config;
 use proptest::prelude::*;
+use std::sync::atomic::AtomicUsize;
 
 fn vars() -> Vars {
     let mut config = Config::default();
@@ -91,6 +92,29 @@ fn a_closure_that_panics_costs_its_own_value() {
         let document = parsed(&vars.to_json());
         assert_eq!(document["bad"], serde_json::Value::Null);
         assert_eq!(document["good"], 1);
+    }
+}
+
+#[test]
+fn what_a_closure_throws_is_dropped_each_time_also_when_that_panics_again() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Thrown {
+        panics: bool,
+    }
+    impl Drop for Thrown {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+            assert!(!self.panics, "on purpose");
+        }
+    }
+    for panics in [false, true] {
+        let vars = vars();
+        vars.publish("bad", move || -> i64 { std::panic::panic_any(Thrown { panics }) }).unwrap();
+        let before = DROPPED.load(Ordering::SeqCst);
+        for look in 1..=100 {
+            assert_eq!(parsed(&vars.to_json())["bad"], serde_json::Value::Null);
+            assert_eq!(DROPPED.load(Ordering::SeqCst), before + look);
+        }
     }
 }
 

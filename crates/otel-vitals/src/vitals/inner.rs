@@ -138,7 +138,9 @@ impl Drop for Inner {
             return;
         }
         if let Err(error) = self.shutdown(SHUTDOWN) {
-            tracing::warn!(target: "otel_vitals", %error, "the last export did not arrive");
+            pipeline::quietly(|| {
+                tracing::warn!(target: "otel_vitals", %error, "the last export did not arrive");
+            });
         }
     }
 }

@@ -89,10 +89,17 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// The names of the threads of this process that are called `name`.
+/// How many threads of this process are called `name`.
 #[cfg(target_os = "linux")]
 pub(crate) fn threads(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|comm| comm.trim() == name).count()
+    threads_called(name).len()
+}
+
+/// The numbers of the threads of this process that are called `name`.
+#[cfg(target_os = "linux")]
+pub(crate) fn threads_called(name: &str) -> Vec<std::ffi::OsString> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    let is_called = |comm: std::io::Result<String>| comm.is_ok_and(|comm| comm.trim() == name);
+    let called = tasks.filter(|task| is_called(std::fs::read_to_string(task.path().join("comm"))));
+    called.map(|task| task.file_name()).collect()
 }

@@ -63,6 +63,16 @@ fn sampler(timing: Timing, released: Option<Receiver<()>>, panics: bool) -> (Sam
     (Sampler::new(Box::new(make), paths, Thresholds::default(), timing), counts)
 }
 
+/// Has the thread do `act` before it makes one who looks. The thread must not be there yet.
+fn before_made(sampler: &mut Sampler, act: impl Fn() + Send + Sync + 'static) {
+    let shared = Arc::get_mut(&mut sampler.shared).unwrap();
+    let make = std::mem::replace(&mut shared.make, Box::new(|| unreachable!()));
+    shared.make = Box::new(move || {
+        act();
+        make()
+    });
+}
+
 /// A look is good for `fresh`, and nobody keeps up.
 fn fresh_for(fresh: Duration) -> Timing {
     Timing { fresh, keep_up: NEVER, in_use: NEVER }
@@ -183,6 +193,58 @@ fn a_look_that_panics_costs_only_itself() {
     assert_eq!((&*failed.disks[0].path, failed.taken_at), ("/", None));
     assert_eq!(number(&wait_for(&sampler)), Some(2));
     assert_eq!(counts.made.load(Ordering::SeqCst), 2, "what a panic left behind is not used");
+}
+
+/// Panics with each line, as one does that prints to a closed pipe.
+struct Unwritable(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Unwritable {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("a log that cannot be written to");
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_log_that_panics_too_costs_nothing_more() {
+    let (mut sampler, counts) = sampler(fresh_for(Duration::ZERO), None, true);
+    let logged = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&logged);
+    // Where there is only one, tracing asks nobody but the thread that logs a line first, which may be another test's.
+    let _second = tracing::Dispatch::new(Unwritable(Arc::default()));
+    before_made(&mut sampler, move || {
+        // Of the thread that looks, as long as it lives.
+        std::mem::forget(tracing::subscriber::set_default(Unwritable(Arc::clone(&counted))));
+    });
+    assert_eq!(wait_for(&sampler).problem.as_deref(), Some("the look at it panicked"));
+    assert_eq!(number(&wait_for(&sampler)), Some(2));
+    assert_eq!((logged.load(Ordering::SeqCst), counts.made.load(Ordering::SeqCst)), (1, 2));
+}
+
+#[test]
+fn when_the_thread_ends_nobody_waits_for_it_and_the_next_who_asks_has_another() {
+    let (mut sampler, counts) = sampler(fresh_for(NEVER), None, true);
+    let made = Arc::clone(&counts);
+    // After the look that panics there is nobody to look.
+    before_made(&mut sampler, move || {
+        assert!(made.made.load(Ordering::SeqCst) != 1, "the second one panics")
+    });
+    let failed = wait_for(&sampler);
+    assert_eq!(failed.problem.as_deref(), Some("the thread that looks has ended"));
+    assert_eq!((&*failed.disks[0].path, failed.taken_at), ("/", None));
+    counts.made.store(2, Ordering::SeqCst);
+    assert_eq!(number(&wait_for(&sampler)), Some(2));
+    assert_eq!(counts.made.load(Ordering::SeqCst), 3);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use otel_vitals_host::hardware::{self, HardwareOptions, HardwareReader, MemoryReading};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::health::{Check, ComponentType, Outcome};
@@ -32,7 +33,8 @@ impl Check {
     /// Whether at most `max_used_percent` of the memory are used that this process may have: of the limit of its control group, as in a
     /// container, where what counts is the working set, which is all but caches that the kernel drops first, as for Kubernetes; and
     /// where no limit is below what the machine has, of the machine's, where what counts is all that is not available. Warns where the
-    /// system does not tell. Observes `utilization`, in percent.
+    /// system does not tell. Observes `utilization`, in percent. On Linux a thread of the check's own, `vitals-machine`, asks the
+    /// kernel, and lives as long as the check.
     ///
     /// ```
     /// # let provider = opentelemetry_sdk::metrics::SdkMeterProvider::default();
@@ -43,6 +45,9 @@ impl Check {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn memory(max_used_percent: f64) -> Self {
+        // Kept, so that a kernel that hangs keeps one thread, and not one more with each run.
+        let reader = Mutex::new(memory_reader());
+        let memory = move || reader.lock().unwrap_or_else(PoisonError::into_inner).read().memory;
         Check::new(move || std::future::ready(judge_memory(&memory(), max_used_percent)))
             .component(ComponentType::System)
     }
@@ -55,12 +60,12 @@ fn judge_disk(path: &Path, max: f64) -> Outcome {
     }
 }
 
-/// The disks are not of interest, nor is what was before.
-fn memory() -> MemoryReading {
+/// The disks are not of interest.
+fn memory_reader() -> HardwareReader {
     let mut options = HardwareOptions::default();
     options.disks.clear();
     options.deadline = DEADLINE;
-    HardwareReader::new(options).read().memory
+    HardwareReader::new(options)
 }
 
 fn judge_memory(memory: &MemoryReading, max: f64) -> Outcome {
