@@ -10,19 +10,15 @@ use crate::answer;
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    l_1: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    l_5: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    l_15: Option<f64>,
+    #[serde(flatten)]
+    load: Averages,
     /// Cores in whole numbers, the next larger one of a part.
     #[serde(skip_serializing_if = "Option::is_none")]
     c_cnt: Option<u64>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     cores: Option<f64>,
-    load_per_core: PerCore,
+    load_per_core: Averages,
     #[serde(skip_serializing_if = "Option::is_none")]
     used_percent: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,8 +34,9 @@ pub(super) struct Body<'a> {
     problem: Option<&'a str>,
 }
 
+/// Over one minute, five and fifteen.
 #[derive(Serialize)]
-struct PerCore {
+struct Averages {
     #[serde(skip_serializing_if = "Option::is_none")]
     l_1: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,13 +73,11 @@ impl<'a> Body<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, thresholds: &Thresholds) -> Self {
         let cpu = &snapshot.cpu;
         Body {
-            l_1: cpu.load.one,
-            l_5: cpu.load.five,
-            l_15: cpu.load.fifteen,
+            load: Averages::new(cpu.load),
             c_cnt: cpu.whole_cores(),
             status: cpu.level.as_str(),
             cores: cpu.cores.map(hundredths),
-            load_per_core: PerCore::new(cpu.load_per_core),
+            load_per_core: Averages::new(cpu.load_per_core),
             used_percent: cpu.used_percent.map(hundredths),
             throttled_percent: cpu.throttled_percent.map(hundredths),
             limited: cpu.is_limited,
@@ -94,10 +89,10 @@ impl<'a> Body<'a> {
     }
 }
 
-impl PerCore {
+impl Averages {
     fn new(load: Load) -> Self {
         let [l_1, l_5, l_15] = [load.one, load.five, load.fifteen].map(|load| load.map(hundredths));
-        PerCore { l_1, l_5, l_15 }
+        Averages { l_1, l_5, l_15 }
     }
 }
 
