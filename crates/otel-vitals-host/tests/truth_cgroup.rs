@@ -12,63 +12,22 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod subject;
+
 use otel_vitals_core::SourceContext;
 use otel_vitals_host::HostOptions;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
+use subject::{IS_CHILD, Subject};
 use test_harness::InMemory;
 use test_harness::cgroup::Group;
 
-const IS_CHILD: &str = "OTEL_VITALS_TEST_IS_CHILD";
 /// What arithmetic in floating point may lose, seconds.
 const EPSILON: f64 = 1e-6;
 
-/// This program again, as a process that does what it is told.
-struct Subject {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Subject {
-    fn start() -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child", "--nocapture", "--test-threads", "1"]).env(IS_CHILD, "1");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Subject { child, output }
-    }
-
-    fn move_to(&self, group: &Group) {
-        group.take(self.child.id());
-    }
-
-    /// What the child answers.
-    fn tell(&mut self, command: &str) -> Vec<f64> {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.output.read_line(&mut line).unwrap() > 0, "the child has ended");
-            // The test harness says things, too.
-            if let Some((_, values)) = line.split_once("answer:") {
-                return values.split_whitespace().map(|value| value.parse().unwrap()).collect();
-            }
-        }
-    }
-
-    /// Periods, throttled periods, and seconds throttled, as our metrics say; none when they are absent.
-    fn throttling(&mut self) -> Option<[f64; 3]> {
-        <[f64; 3]>::try_from(self.tell("throttling")).ok()
-    }
-}
-
-impl Drop for Subject {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Periods, throttled periods, and seconds throttled, as our metrics say; none when they are absent.
+fn throttling(subject: &mut Subject) -> Option<[f64; 3]> {
+    <[f64; 3]>::try_from(subject.tell("throttling")).ok()
 }
 
 #[test]
@@ -78,17 +37,17 @@ fn a_quota_throttles_as_cpu_stat_says() {
         return;
     };
     let mut subject = Subject::start();
-    let elsewhere = subject.throttling().unwrap_or_default();
+    let elsewhere = throttling(&mut subject).unwrap_or_default();
     subject.move_to(&group);
     let start = group.throttling();
-    let moved = subject.throttling().unwrap();
+    let moved = throttling(&mut subject).unwrap();
     // The counters go on from where they were, and the child has hardly run since it was moved.
     assert!(moved[0] - elsewhere[0] <= group.throttling()[0], "{elsewhere:?} {moved:?}");
 
     // A second of CPU time in a fifth of a processor takes five.
     subject.tell("burn 1000");
     let before = group.throttling();
-    let shown = subject.throttling().unwrap();
+    let shown = throttling(&mut subject).unwrap();
     let after = group.throttling();
     for at in 0..3 {
         let (low, high) = (before[at] - group_offset(&start, at), after[at]);
@@ -144,8 +103,7 @@ fn child() {
             _ if line == "pressure" => own_pressure(&pipeline),
             _ => own_throttling(&pipeline),
         };
-        let answer: Vec<String> = answer.iter().map(f64::to_string).collect();
-        println!("\nanswer: {}", answer.join(" "));
+        println!("{}", subject::answer(&answer));
     }
 }
 

@@ -12,15 +12,16 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod subject;
+
 use otel_vitals_host::hardware::{DiskSpace, HardwareOptions, HardwareReader, disk_space};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
+use subject::{IS_CHILD, Subject};
 use test_harness::cgroup::Group;
 
-const IS_CHILD: &str = "OTEL_VITALS_TEST_IS_CHILD";
 /// How long to wait for what must come, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const MIB: u64 = 1 << 20;
@@ -122,51 +123,14 @@ fn processors_that_work_are_seen_to() {
     assert!((50.0 * own..=100.0).contains(&percent), "{percent}, and {own} is our share");
 }
 
-/// This program again, as a process that does what it is told.
-struct Subject {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Subject {
-    fn start(group: &Group) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child", "--nocapture", "--test-threads", "1"]).env(IS_CHILD, "1");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        group.take(child.id());
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Subject { child, output }
-    }
-
-    /// What the child answers.
-    fn tell(&mut self, command: &str) -> Vec<f64> {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.output.read_line(&mut line).unwrap() > 0, "the child has ended");
-            // The test harness says things, too.
-            if let Some((_, values)) = line.split_once("answer:") {
-                return values.split_whitespace().map(|value| value.parse().unwrap()).collect();
-            }
-        }
-    }
-}
-
-impl Drop for Subject {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn a_memory_limit_and_what_is_used_of_it_are_what_the_group_says() {
     const LIMIT: u64 = 256 * MIB;
     let Some(group) = Group::with_memory_limit("memory", LIMIT) else {
         return eprintln!("skipped: no control group with a memory limit can be made here");
     };
-    let mut subject = Subject::start(&group);
+    let mut subject = Subject::start();
+    subject.move_to(&group);
     let [limit, small] = subject.tell("memory")[..] else { panic!("no limit is seen") };
     assert_eq!(limit, LIMIT as f64);
     subject.tell("fill 64");
@@ -183,7 +147,8 @@ fn a_quota_is_a_number_of_cores_and_throttles() {
     let Some(group) = Group::with_quota("cores") else {
         return eprintln!("skipped: no control group with a CPU quota can be made here");
     };
-    let mut subject = Subject::start(&group);
+    let mut subject = Subject::start();
+    subject.move_to(&group);
     assert_eq!(subject.tell("cpu"), [0.2, -1.0, -1.0], "and nothing to compare with");
     // Half a second of CPU time in a fifth of a core takes more than two seconds, in which all periods are throttled.
     subject.tell("burn 500");
@@ -223,8 +188,7 @@ fn child() {
                 told.unwrap_or_default()
             }
         };
-        let answer: Vec<String> = answer.iter().map(f64::to_string).collect();
-        println!("\nanswer: {}", answer.join(" "));
+        println!("{}", subject::answer(&answer));
     }
 }
 
