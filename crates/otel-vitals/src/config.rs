@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{ConfigError, Found, Origin, Problem};
+use crate::pipeline::quietly;
 use draft::Draft;
 use environment::{CONFIG_FILE, Environment};
 
@@ -110,7 +111,9 @@ impl Config {
         let environment = Environment::new(variables);
         let config = Self::layered(scope, file, Path::new(DEFAULT_FILE), &environment)?;
         for (variable, nearest) in environment.ignored() {
-            tracing::warn!(target: "otel_vitals", variable, nearest, "an environment variable that nothing reads");
+            quietly(|| {
+                tracing::warn!(target: "otel_vitals", variable, nearest, "an environment variable that nothing reads");
+            });
         }
         Ok(config)
     }
