@@ -14,7 +14,6 @@ pub mod allocations;
 pub mod allocator;
 pub mod bare;
 pub mod group;
-pub mod http;
 mod instrument;
 pub mod peers;
 pub mod pipeline;

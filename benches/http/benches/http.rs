@@ -8,8 +8,8 @@
     reason = "a bench prints what it measured"
 )]
 
-use benches::http::{Asked, Client};
 use benches::table::Table;
+use benches_http::{Asked, Client};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

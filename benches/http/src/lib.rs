@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
-/// Open connections to one server, each with at most one request under way.
+/// Open connections to one server.
 pub struct Client {
     host: SocketAddr,
     connections: Vec<TcpStream>,
