@@ -5,7 +5,6 @@
     clippy::panic,
     reason = "a test that cannot go on fails"
 )]
-#![allow(dead_code, reason = "what the tests of health share is more than is used here")]
 
 mod served;
 

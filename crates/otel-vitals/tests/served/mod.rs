@@ -1,4 +1,5 @@
 //! Vitals with health checks, and how to wait for what they say.
+#![allow(dead_code, reason = "each test uses what it needs")]
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals::health::{CheckReport, Probe, Report, Status};
