@@ -21,7 +21,8 @@ use contained::contained;
 const WORKER: &str = "actix-worker";
 
 /// Mounts the routes that `monitor` in the configuration asks for. Routes of the application are left alone, and so are its
-/// `app_data`, its middleware, which goes around ours too, and its default service.
+/// `app_data`, its middleware, which goes around ours too, and its default service. A middleware that changes paths must leave ours as
+/// they are: `NormalizePath` does, but with `TrailingSlash::Always`, which belongs around other scopes.
 ///
 /// It may be called once, outside of the closure of `HttpServer::new`, or inside of it for each worker, and be mounted several
 /// times and below scopes: everything is shared by all that is mounted for the same vitals. A runtime that it is mounted in is
