@@ -21,15 +21,6 @@ pub(crate) fn text(status: StatusCode, body: impl MessageBody + 'static) -> Http
     typed(status, TEXT, body)
 }
 
-/// An answer of JSON, of a media type that says which.
-pub(crate) fn json(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl MessageBody + 'static,
-) -> HttpResponse {
-    typed(status, content_type, body)
-}
-
 /// A moment, as JSON has it (RFC 3339).
 pub(crate) fn time(moment: SystemTime) -> String {
     humantime::format_rfc3339_millis(moment).to_string()
@@ -63,7 +54,12 @@ pub(crate) fn later(status: StatusCode, wait: Duration, body: &'static str) -> H
     response
 }
 
-fn typed(status: StatusCode, content_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
+/// An answer of this media type.
+pub(crate) fn typed(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl MessageBody + 'static,
+) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -86,7 +82,7 @@ mod tests {
 
     #[test]
     fn every_answer_says_what_it_is_and_that_nobody_keeps_it() {
-        let json = json(StatusCode::SERVICE_UNAVAILABLE, "application/health+json", "{}");
+        let json = typed(StatusCode::SERVICE_UNAVAILABLE, "application/health+json", "{}");
         assert_eq!(json.headers().get(CONTENT_TYPE).unwrap(), "application/health+json");
         let others = [text(StatusCode::OK, "OK"), html("<p>"), method_not_allowed()];
         for response in others.iter().chain([&json]) {

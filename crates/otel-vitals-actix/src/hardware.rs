@@ -29,13 +29,13 @@ pub(crate) async fn disk(state: Arc<State>, _request: HttpRequest) -> HttpRespon
     let body = disk::Body::new(&snapshot, state.monitor().thresholds.disk);
     // bar-counter/monitor tells a disk that is full that there are too many requests, and nothing of one that nearly is.
     let legacy = [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS];
-    answer::json(status(&state, disk::level(&snapshot), legacy), JSON, written(&body))
+    answer::typed(status(&state, disk::level(&snapshot), legacy), JSON, written(&body))
 }
 
 pub(crate) async fn ram(state: Arc<State>, _request: HttpRequest) -> HttpResponse {
     let snapshot = state.vitals().hardware().snapshot().await;
     let body = memory::Body::new(&snapshot, state.monitor().thresholds.ram);
-    answer::json(status(&state, snapshot.memory.level, LEGACY), JSON, written(&body))
+    answer::typed(status(&state, snapshot.memory.level, LEGACY), JSON, written(&body))
 }
 
 pub(crate) async fn cpu(state: Arc<State>, _request: HttpRequest) -> HttpResponse {
@@ -46,7 +46,7 @@ pub(crate) async fn cpu(state: Arc<State>, _request: HttpRequest) -> HttpRespons
 pub(crate) async fn cpu_info(state: Arc<State>, _request: HttpRequest) -> HttpResponse {
     let snapshot = state.vitals().hardware().snapshot().await;
     let body = load::Body::new(&snapshot, &state.monitor().thresholds);
-    answer::json(status(&state, snapshot.cpu.level, LEGACY), JSON, written(&body))
+    answer::typed(status(&state, snapshot.cpu.level, LEGACY), JSON, written(&body))
 }
 
 /// Of all but disks.
@@ -79,7 +79,6 @@ impl From<Threshold> for Limits {
 
 /// Space of a disk or of memory as gin users know it, and exactly.
 #[derive(Default, Serialize)]
-#[serde(default)]
 struct Space {
     #[serde(skip_serializing_if = "Option::is_none")]
     used_mb: Option<u64>,

@@ -25,7 +25,7 @@ pub(crate) fn answer(state: &State, probe: Probe) -> HttpResponse {
     };
     let body = Body::new(&report, &vitals.config().service);
     // Maps with keys of text can always be written, and of a number that JSON does not have serde makes null.
-    answer::json(status, HEALTH, serde_json::to_string(&body).unwrap_or_default())
+    answer::typed(status, HEALTH, serde_json::to_string(&body).unwrap_or_default())
 }
 
 #[derive(Serialize)]

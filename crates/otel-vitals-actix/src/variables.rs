@@ -41,7 +41,7 @@ pub(crate) async fn answer(state: Arc<State>, _request: HttpRequest) -> HttpResp
         .await
     });
     match looked.await {
-        Ok(Some(json)) => answer::json(StatusCode::OK, JSON, json),
+        Ok(Some(json)) => answer::typed(StatusCode::OK, JSON, json),
         Ok(None) => answer::text(StatusCode::SERVICE_UNAVAILABLE, "the variables cannot be looked at now\n"),
         Err(_) => answer::later(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,6 +1,8 @@
 //! One look at the hardware, judged.
 
-use otel_vitals_host::hardware::{CpuReading, DiskReading, DiskSpace, HardwareReading, MemoryReading};
+use otel_vitals_host::hardware::{
+    CpuReading, DiskReading, DiskSpace, GroupMemory, HardwareReading, MemoryReading,
+};
 use std::time::SystemTime;
 
 use super::Level;
@@ -193,6 +195,19 @@ impl MemoryUse {
         })
     }
 
+    /// The machine's.
+    pub(crate) fn of_machine(reading: &MemoryReading) -> Self {
+        let MemoryReading { total, available, .. } = *reading;
+        let used = total.zip(available).map(|(total, available)| total.saturating_sub(available));
+        MemoryUse { total, used, available }
+    }
+
+    /// That of a control group, which has a limit.
+    pub(crate) fn of_group(GroupMemory { limit, working_set, .. }: GroupMemory) -> Self {
+        let available = working_set.map(|used| limit.saturating_sub(used));
+        MemoryUse { total: Some(limit), used: working_set, available }
+    }
+
     fn level(&self, threshold: Threshold) -> Level {
         self.used_percent().map_or(Level::Warning, |percent| Level::of(percent, threshold))
     }
@@ -200,18 +215,13 @@ impl MemoryUse {
 
 impl Memory {
     fn new(reading: MemoryReading, threshold: Threshold) -> Self {
-        let MemoryReading { total, available, group, problem, .. } = reading;
-        let used = total.zip(available).map(|(total, available)| total.saturating_sub(available));
-        let machine = MemoryUse { total, used, available };
+        let machine = MemoryUse::of_machine(&reading);
         let level = machine.level(threshold);
+        let MemoryReading { group, problem, .. } = reading;
         let Some(group) = group else {
             return Memory { usage: machine, level, is_limited: false, host: None, problem };
         };
-        let usage = MemoryUse {
-            total: Some(group.limit),
-            used: group.working_set,
-            available: group.working_set.map(|used| group.limit.saturating_sub(used)),
-        };
+        let usage = MemoryUse::of_group(group);
         let host = Some(HostMemory { usage: machine, level });
         Memory { usage, level: usage.level(threshold), is_limited: true, host, problem }
     }

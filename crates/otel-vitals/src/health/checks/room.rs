@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::hardware::MemoryUse;
 use crate::health::{Check, ComponentType, Outcome};
 
 /// How long the kernel may take to tell of memory.
@@ -69,17 +70,12 @@ fn memory_reader() -> HardwareReader {
 }
 
 fn judge_memory(memory: &MemoryReading, max: f64) -> Outcome {
-    let (what, used, all) = match memory.group {
-        Some(group) => ("the memory limit of the control group", group.working_set, Some(group.limit)),
-        None => {
-            let used = memory.total.zip(memory.available).map(|(all, free)| all.saturating_sub(free));
-            ("the machine's memory", used, memory.total)
-        }
+    let (what, usage) = match memory.group {
+        Some(group) => ("the memory limit of the control group", MemoryUse::of_group(group)),
+        None => ("the machine's memory", MemoryUse::of_machine(memory)),
     };
-    match used.zip(all) {
-        // A limit of nothing is used up.
-        Some((_, 0)) => judge(100.0, max, what),
-        Some((used, all)) => judge(used as f64 / all as f64 * 100.0, max, what),
+    match usage.used_percent() {
+        Some(used) => judge(used, max, what),
         None => {
             let problem = memory.problem.as_deref().unwrap_or("the system does not tell");
             Outcome::warn(format!("how much of {what} is used is not known: {problem}"))
