@@ -3,9 +3,8 @@
 //! Not on one of tokio's: when the system refuses tokio a thread it panics and leaves the work in its queue, with all that the work
 //! holds, a turn for one, that nobody gets back. How many there are at a time is the business of those who call.
 
+use otel_vitals_core::caught;
 use tokio::sync::oneshot;
-
-use crate::quietly::caught;
 
 /// What `work` returns. Nothing when there is no thread for it, or when it panics; what it holds is dropped then too, before this returns.
 ///
@@ -29,13 +28,21 @@ pub(crate) async fn on_a_thread<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quietly::tests::Worse;
     use std::panic::panic_any;
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
     use tokio::sync::Semaphore;
 
     const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// Panics when it is dropped, with another of its kind.
+    struct Worse;
+
+    impl Drop for Worse {
+        fn drop(&mut self) {
+            panic_any(Worse);
+        }
+    }
 
     #[actix_web::test]
     async fn work_is_done_on_another_thread_of_that_name() {

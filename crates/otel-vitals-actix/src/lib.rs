@@ -50,7 +50,6 @@ mod heartbeat;
 mod path;
 mod pprof;
 mod probes;
-mod quietly;
 mod routes;
 mod self_check;
 mod serve;

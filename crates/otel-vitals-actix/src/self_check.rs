@@ -3,6 +3,7 @@
 //! A service whose port is reached by nobody, or whose routes are not where they should be, says so in its log in its first seconds.
 
 use actix_web::dev::AppService;
+use otel_vitals_core::{caught, quietly};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use ureq::Agent;
 
-use crate::quietly::{caught, quietly};
 use crate::state::State;
 use crate::{heartbeat, path};
 

@@ -2,10 +2,9 @@
 
 use actix_web::dev::Server;
 use otel_vitals::Vitals;
+use otel_vitals_core::quietly;
 use std::io;
 use std::pin::pin;
-
-use crate::quietly::quietly;
 
 /// Runs `server` until a signal ends it, in the order in which nobody is turned away:
 ///

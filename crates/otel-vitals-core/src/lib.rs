@@ -67,6 +67,7 @@ mod error;
 mod kernel_file;
 #[cfg(target_os = "linux")]
 pub mod mountinfo;
+mod panics;
 #[cfg(target_os = "linux")]
 pub mod pressure;
 pub mod scan;
@@ -76,6 +77,7 @@ mod table;
 
 pub use error::{Malformed, ReadError};
 pub use kernel_file::KernelFile;
+pub use panics::{caught, quietly};
 pub use source::{Collection, Reading, Source, SourceContext};
 pub use table::Table;
 

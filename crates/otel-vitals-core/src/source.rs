@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ReadError;
 use crate::self_metrics::{SelfMetrics, SourceMetrics};
+use crate::{ReadError, quietly};
 
 /// What a source says: a plain struct whose fields are `Option`s or reused collections.
 pub trait Reading: Send + 'static {
@@ -94,7 +94,7 @@ impl Failed {
     fn log(&self) {
         let Failed { source, error } = self;
         // A subscriber of the application's that panics, as one does that prints to a closed pipe, is its own affair.
-        let _ = catch_unwind(|| {
+        quietly(|| {
             tracing::warn!(
                 target: "otel_vitals",
                 source,

@@ -1,6 +1,6 @@
 //! What the log says to who could have more.
 
-use std::panic::catch_unwind;
+use otel_vitals_core::quietly;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Says how to get `rust.*` where the global allocator does not count, once in the life of the process.
@@ -10,7 +10,7 @@ pub(crate) fn unless_counted() {
         return;
     }
     // A subscriber of the application's that panics is its own affair, and no reason not to start.
-    let _ = catch_unwind(|| {
+    quietly(|| {
         tracing::info!(
             target: "otel_vitals",
             "rust.memory.* and rust.allocator.* are absent, because the global allocator does not count; to have them, \

@@ -24,6 +24,7 @@ pub use endpoint::Endpoint;
 pub use headers::Headers;
 pub use monitor::{AdminConfig, HardwareRoutes, MonitorConfig, Threshold, Thresholds, Tokens, Users};
 
+use otel_vitals_core::quietly;
 use otel_vitals_host::HostOptions;
 use otel_vitals_runtime::{AllocatorOptions, PauseOptions, ProcessOptions, TokioOptions};
 use std::ffi::OsString;
@@ -31,7 +32,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{ConfigError, Found, Origin, Problem};
-use crate::pipeline::quietly;
 use draft::Draft;
 use environment::{CONFIG_FILE, Environment};
 

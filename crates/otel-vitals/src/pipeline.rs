@@ -26,9 +26,6 @@ mod worker;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, InstrumentKind, SdkMeterProvider, Stream};
 use otel_vitals_core::Collection;
-use std::any::Any;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -153,20 +150,6 @@ fn deadline(limit: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     let now = Instant::now();
     now.checked_add(limit).unwrap_or_else(|| now + FAR)
-}
-
-/// Does what runs code of the application's, such as its subscriber to logs: a panic there ends nothing of ours.
-pub(crate) fn quietly(act: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(act)) {
-        discard(panic);
-    }
-}
-
-/// Drops what was thrown, which is the application's and may throw again when it is dropped.
-pub(crate) fn discard(panic: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        mem::forget(again);
-    }
 }
 
 /// What is left of the time until `deadline`.

@@ -26,13 +26,12 @@ mod value;
 pub use kinds::{Counter, Gauge, Map, Text};
 pub use value::Value;
 
+use otel_vitals_core::{caught, quietly};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::pipeline::{discard, quietly};
 pub(crate) use standard::Standard;
 
 /// Something with a value that can be looked at: a [`Counter`], a [`Gauge`], a [`Text`], a [`Map`], or a closure that
@@ -149,9 +148,7 @@ fn check(name: &str, is_taken: impl FnOnce(&str) -> bool) -> Result<(), PublishE
 
 impl Published {
     fn value(&self, name: &str) -> Value {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.var.value()));
-        outcome.unwrap_or_else(|panic| {
-            discard(panic);
+        caught(|| self.var.value()).unwrap_or_else(|| {
             if !self.has_panicked.swap(true, Ordering::Relaxed) {
                 quietly(|| {
                     tracing::error!(target: "otel_vitals", name, "a published variable panics, and is shown as null");

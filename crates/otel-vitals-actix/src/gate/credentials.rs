@@ -5,6 +5,7 @@ use actix_web::http::header::{HeaderValue, TryIntoHeaderValue, WWW_AUTHENTICATE}
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_httpauth::headers::www_authenticate::{basic, bearer};
 use otel_vitals::{Tokens as ConfiguredTokens, Users as ConfiguredUsers};
+use otel_vitals_core::quietly;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use super::digest::{Digest, Keyed};
 use super::throttle::Throttle;
 use super::users::{Known, Users};
 use crate::answer;
-use crate::quietly::quietly;
 
 /// What a browser shows when it asks for a password.
 const REALM: &str = "otel-vitals";

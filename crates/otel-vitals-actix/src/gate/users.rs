@@ -5,13 +5,13 @@
 //! user or not: nothing more where all passwords are plain, and one verification of argon2 as soon as one of them is a hash.
 
 use otel_vitals::Users as Configured;
+use otel_vitals_core::quietly;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::argon2::Hash;
 use super::digest::{Digest, Keyed};
-use crate::quietly::quietly;
 
 /// How long a password that was right is not held against its hash again.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);

@@ -2,13 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use otel_vitals_core::quietly;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
 use crate::answer;
-use crate::quietly::quietly;
 
 /// What `handler` answers, or a 500 when it panics.
 pub(crate) async fn contained(handler: impl Future<Output = HttpResponse>) -> HttpResponse {

@@ -1,6 +1,7 @@
 //! The thread that sleeps and wakes, and looks how late it is.
 
 use opentelemetry::metrics::Meter;
+use otel_vitals_core::quietly;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, Thread};
@@ -87,7 +88,7 @@ impl Ticker {
         // Nothing in here should panic. If something does, the application goes on without the watch.
         if catch_unwind(AssertUnwindSafe(|| self.ticks())).is_err() {
             shared.end();
-            let _ = catch_unwind(|| {
+            quietly(|| {
                 tracing::error!(target: "otel_vitals", "the pause monitor has panicked; pauses are not watched any more");
             });
         }

@@ -1,6 +1,6 @@
 //! Long pauses are logged, but not so often that the log is full of them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use otel_vitals_core::quietly;
 use std::time::Duration;
 
 use super::PauseScope;
@@ -75,11 +75,6 @@ impl Warnings {
         self.last = Some(now);
         Some(std::mem::take(&mut self.left_out))
     }
-}
-
-/// A subscriber of the application's that panics must not end the watch.
-fn quietly(log: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(log));
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The thread that looks, and those who wait for it.
 
+use otel_vitals_core::quietly;
 use otel_vitals_host::hardware::{HardwareReader, HardwareReading};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +10,6 @@ use tokio::sync::watch;
 
 use super::Snapshot;
 use crate::config::Thresholds;
-use crate::pipeline::quietly;
 
 /// Name of the thread.
 const THREAD: &str = "vitals-hardware";

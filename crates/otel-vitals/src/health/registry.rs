@@ -1,5 +1,6 @@
 //! All checks, and what is told of them.
 
+use otel_vitals_core::quietly;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -10,7 +11,6 @@ use super::entry::{Change, Entry, Next};
 use super::instruments::Durations;
 use super::report::weight;
 use super::{Kind, MAX_CHECKS, Outcome, Probe, RegisterError, Report, Status};
-use crate::pipeline::quietly;
 
 #[derive(Default)]
 pub(crate) struct Registry {

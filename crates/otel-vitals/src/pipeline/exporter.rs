@@ -1,6 +1,7 @@
 //! Where a batch goes.
 
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use otel_vitals_core::quietly;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -10,7 +11,6 @@ use tokio::time;
 
 use super::console::Console;
 use super::otlp::Otlp;
-use super::quietly;
 use super::reader::{Failure, Outcome};
 use super::self_metrics::{ExporterMetrics, SelfMetrics};
 use crate::config::{Config, ExporterKind};

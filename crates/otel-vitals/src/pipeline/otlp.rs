@@ -4,10 +4,10 @@ use opentelemetry_otlp::{MetricExporter, WithExportConfig as _};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
+use otel_vitals_core::quietly;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::quietly;
 use super::reader::{Failure, Outcome};
 use crate::config::{Compression, OtlpConfig, Protocol};
 use crate::error::Error;

@@ -1,12 +1,12 @@
 //! TLS of OTLP/HTTP: rustls with ring, the system's roots or a given authority, and a client certificate.
 
+use otel_vitals_core::quietly;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::{Arc, Once};
 
 use super::otlp::{Link, Roots};
-use super::quietly;
 use crate::config::OtlpConfig;
 use crate::error::Error;
 

@@ -3,7 +3,7 @@
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader as _;
-use otel_vitals_core::Collection;
+use otel_vitals_core::{Collection, quietly};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::exporter::Exporter;
 use super::last_export::LastExport;
 use super::reader::{Control, Failure, Outcome, Reader, Requests};
 use super::self_metrics::SelfMetrics;
-use super::{deadline, quietly, remaining};
+use super::{deadline, remaining};
 use crate::config::Config;
 
 pub(super) struct Worker {

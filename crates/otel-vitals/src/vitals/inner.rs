@@ -1,7 +1,7 @@
 //! What all handles of the vitals share.
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use otel_vitals_core::Collection;
+use otel_vitals_core::{Collection, quietly};
 use otel_vitals_runtime::{PauseMonitor, Runtimes};
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ impl Drop for Inner {
             return;
         }
         if let Err(error) = self.shutdown(SHUTDOWN) {
-            pipeline::quietly(|| {
+            quietly(|| {
                 tracing::warn!(target: "otel_vitals", %error, "the last export did not arrive");
             });
         }

@@ -163,7 +163,7 @@ fn what_panicked_stands() {
             let _charge = charge;
             panic!("of the test")
         };
-        assert!(crate::quietly::caught::<()>(panics).is_none());
+        assert!(otel_vitals_core::caught::<()>(panics).is_none());
     }
     assert!(throttle.charge_at(0, from(1)).is_err());
 }

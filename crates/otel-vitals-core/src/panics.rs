@@ -3,13 +3,22 @@
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Logs. A subscriber of the application's that panics costs only what was to be logged.
-pub(crate) fn quietly(log: impl FnOnce()) {
-    let _ = caught(log);
+/// Does what runs code of the application's, such as its subscriber to logs. One that panics costs only what was to be done.
+///
+/// ```
+/// otel_vitals_core::quietly(|| panic!("nobody is harmed"));
+/// ```
+pub fn quietly(act: impl FnOnce()) {
+    let _ = caught(act);
 }
 
 /// What `work` returns; nothing when it panics.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+///
+/// ```
+/// assert_eq!(otel_vitals_core::caught(|| 7), Some(7));
+/// assert_eq!(otel_vitals_core::caught(|| -> u8 { panic!("of the example") }), None);
+/// ```
+pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(value) => Some(value),
         Err(payload) => {
@@ -23,12 +32,12 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use std::panic::panic_any;
 
     /// Panics when it is dropped, with another of its kind.
-    pub(crate) struct Worse;
+    struct Worse;
 
     impl Drop for Worse {
         fn drop(&mut self) {
