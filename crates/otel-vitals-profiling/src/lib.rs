@@ -1,0 +1,18 @@
+//! Profiles of a Rust service that any tool which reads Go's can read: where it spends CPU time ([`cpu`]), where what it
+//! holds on the heap was allocated ([`heap`]), and which threads it has ([`threads`]).
+//!
+//! Each of them is a [`Profile`], which is measured as addresses and written as gzipped `profile.proto` with the names of
+//! functions, files and lines in it, as text, or as a flame graph.
+
+pub mod cpu;
+mod error;
+pub mod heap;
+#[cfg(target_os = "linux")]
+mod modules;
+mod profile;
+pub mod threads;
+#[cfg(target_os = "linux")]
+mod unwind;
+
+pub use error::Error;
+pub use profile::Profile;
