@@ -14,7 +14,7 @@ use crate::free_list::FreeList;
 use crate::shard::Shard;
 
 /// Loom does not try to interrupt the first thread before it waits for another: everything that matters is in others.
-fn check(model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     // Whatever the environment says.
     builder.preemption_bound = None;

@@ -13,7 +13,9 @@ use crate::counts::Counts;
 pub(crate) use crate::size_class::SMALL;
 #[cfg(feature = "size-classes")]
 use crate::size_class::{ByClass, Class};
-pub(crate) use gaps::{Gaps, LARGEST_INTERVAL};
+pub(crate) use gaps::Gaps;
+#[cfg(not(all(loom, test)))]
+pub(crate) use gaps::LARGEST_INTERVAL;
 use trigger::Trigger;
 
 /// Without classes, no size is looked up; this is the largest that a layout has.

@@ -50,11 +50,12 @@ fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// The first whole number that an exponential variable with this mean does not exceed.
+/// The first whole number that is larger than an exponential variable with this mean.
 fn gap(interval: u64, random: u64) -> u64 {
     // Of 53 bits, as many as a mantissa has: above zero and at most one.
     let uniform = ((random >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-    ((-uniform.ln() * interval as f64).ceil() as u64).max(1)
+    // What is cut off is the next number, but for a whole one, which it next to never is.
+    (-uniform.ln() * interval as f64) as u64 + 1
 }
 
 #[cfg(all(test, not(loom)))]

@@ -72,3 +72,167 @@ impl Trigger {
         }
     }
 }
+
+/// See [`crate::model`].
+#[cfg(all(loom, test))]
+mod tests {
+    use super::*;
+    use crate::model::check;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// What the threads of these share.
+    struct Shared {
+        allocated: AtomicU64,
+        trigger: Trigger,
+        freed: AtomicU64,
+    }
+
+    impl Shared {
+        fn new() -> Arc<Shared> {
+            let [allocated, freed] = [0; 2].map(AtomicU64::new);
+            Arc::new(Shared { allocated, trigger: Trigger::new(), freed })
+        }
+
+        fn set(&self, gap: u64) {
+            self.trigger.set(&self.allocated, gap);
+        }
+
+        /// As the holder of a shard counts.
+        fn allocate(&self, size: u64) {
+            self.allocated.store(self.allocated.load(Relaxed).wrapping_add(size), Relaxed);
+        }
+
+        fn read(&self) -> u64 {
+            self.trigger.read(&self.allocated)
+        }
+    }
+
+    /// Has one thread do what `counting` says and another read meanwhile, as often as it says.
+    fn while_one_counts<const READINGS: usize>(
+        counting: impl Fn(&Shared) + Copy + Sync + Send + 'static,
+        expected: &'static [u64],
+    ) {
+        check(move || {
+            let shared = Shared::new();
+            shared.set(5);
+            let counting = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || counting(&shared))
+            };
+            let reading = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let readings: [u64; READINGS] = std::array::from_fn(|_| shared.read());
+                    assert!(readings.is_sorted(), "{readings:?}");
+                    assert!(readings.iter().all(|reading| expected.contains(reading)), "{readings:?}");
+                })
+            };
+            reading.join().unwrap();
+            counting.join().unwrap();
+            assert_eq!(Some(&shared.read()), expected.last());
+        });
+    }
+
+    #[test]
+    fn readings_of_a_counter_that_is_set_off_are_exact() {
+        let counting = |shared: &Shared| {
+            shared.allocate(10);
+            shared.set(70);
+            shared.allocate(20);
+        };
+        while_one_counts::<1>(counting, &[0, 10, 30]);
+    }
+
+    #[test]
+    fn readings_of_a_counter_that_is_set_off_never_go_back() {
+        let counting = |shared: &Shared| {
+            shared.allocate(10);
+            shared.set(70);
+        };
+        while_one_counts::<2>(counting, &[0, 10]);
+    }
+
+    #[test]
+    fn a_reading_is_not_of_two_settings() {
+        let counting = |shared: &Shared| {
+            shared.set(50);
+            shared.allocate(10);
+            shared.set(70);
+        };
+        while_one_counts::<1>(counting, &[0, 10]);
+    }
+
+    #[test]
+    fn who_sees_a_block_freed_sees_it_allocated_though_it_was_a_sample() {
+        check(|| {
+            let shared = Shared::new();
+            shared.set(10);
+            let counting = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    shared.allocate(10);
+                    shared.set(70);
+                    shared.freed.store(10, Release);
+                })
+            };
+            let reading = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let freed = shared.freed.load(Acquire);
+                    assert!(freed <= shared.read());
+                })
+            };
+            reading.join().unwrap();
+            counting.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_reader_is_not_misled_by_the_next_holder_of_a_shard() {
+        check(|| {
+            let shared = Shared::new();
+            let handed_over = Arc::new(AtomicU64::new(0));
+            let first = {
+                let (shared, handed_over) = (Arc::clone(&shared), Arc::clone(&handed_over));
+                thread::spawn(move || {
+                    shared.set(50);
+                    handed_over.store(1, Release);
+                })
+            };
+            let second = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    if handed_over.load(Acquire) == 1 {
+                        shared.set(70);
+                        shared.allocate(10);
+                    }
+                })
+            };
+            let reading = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || assert!([0, 10].contains(&shared.read())))
+            };
+            [reading, first, second].into_iter().for_each(|thread| thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_setting_that_a_fork_has_left_undone_is_done_by_the_next_holder() {
+        check(|| {
+            let shared = Shared::new();
+            shared.set(50);
+            shared.allocate(10);
+            for moved in [false, true] {
+                shared.trigger.counted.store(shared.read(), Relaxed);
+                shared.trigger.settings.store(shared.trigger.settings.load(Relaxed) + 1, Relaxed);
+                if moved {
+                    shared.trigger.offset.store(12345, Relaxed);
+                }
+                assert_eq!(shared.read(), 10);
+                shared.set(70);
+                assert_eq!(shared.read(), 10);
+            }
+        });
+    }
+}

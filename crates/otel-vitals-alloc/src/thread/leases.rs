@@ -34,10 +34,16 @@ pub(crate) fn own() -> Option<&'static Shard> {
 }
 
 /// The calling thread's shard, which it gets if it has not had one.
+#[inline]
 pub(super) fn lease() -> Option<&'static Shard> {
     if let Some(held) = held() {
         return Some(held);
     }
+    first()
+}
+
+#[cold]
+fn first() -> Option<&'static Shard> {
     NOBODYS.stay_nobodys();
     if SHARES.replace(true) {
         return None;
