@@ -52,9 +52,9 @@ pub(crate) fn reallocated(tried: Option<&'static Shard>, block: usize, old: usiz
     count(tried, |own| own.reallocated(old, new), reached, |shared| shared.reallocated_by_many(old, new));
 }
 
-/// The calling thread begins a new gap, if it has a shard.
+/// The calling thread begins a new gap. One that has no shard will when it gets it.
 pub(crate) fn set_off() {
-    if let Some(own) = leases::lease() {
+    if let Some(own) = leases::held() {
         leases::put_aside(own, || sampling::set_off(own));
     }
 }

@@ -10,6 +10,8 @@
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]
 
+mod sampler;
+
 use otel_vitals_alloc::{Counting, Counts};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
@@ -150,8 +152,10 @@ fn totals(counts: &Counts) -> Totals {
     }
 }
 
+/// With samples in between, as often as every tenth block.
 #[test]
 fn the_totals_are_those_of_an_independent_count() {
+    let samples = sampler::install(100_000);
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| channel()).unzip();
     thread::scope(|scope| {
         for (number, receiver) in (0..THREADS).zip(receivers) {
@@ -168,6 +172,9 @@ fn the_totals_are_those_of_an_independent_count() {
     let expected = *ALLOCATOR.inner().0.lock().unwrap();
     assert_eq!(totals(&counts), expected);
     assert!(counts.allocations > THREADS * STEPS as u64 / 4, "{counts:?}");
+    #[cfg(all(unix, not(otel_vitals_portable)))]
+    assert!(samples.all_samples() > THREADS * STEPS as u64 / 100, "{}", samples.all_samples());
+    assert_eq!(samples.live(), 0, "every block is freed");
     #[cfg(feature = "size-classes")]
     {
         assert_eq!(counts.size_classes().map(|class| class.allocations).sum::<u64>(), expected.allocations);

@@ -7,8 +7,11 @@
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]
 
+mod sampler;
+
 use otel_vitals_alloc::{Counting, Counts, counts, own_size};
 use std::alloc::{GlobalAlloc, Layout};
+use std::io::{Read, Write};
 use std::sync::Barrier;
 use std::thread;
 
@@ -74,6 +77,36 @@ fn generations(left: u32, before: &Counts, mut expected: u64, size: u64) -> bool
         }
     });
     done
+}
+
+/// Allocates blocks of which every other is a sample; which, as bits.
+fn which_are_samples() -> u64 {
+    let layout = Layout::from_size_align(69, 1).unwrap();
+    (0..64).fold(0, |bits, _| {
+        // SAFETY: the layout has a size, and the block is freed with it.
+        let block = unsafe { ALLOCATOR.alloc(layout) };
+        let is_sample = sampler::TABLE.has(block.addr());
+        // SAFETY: as above.
+        unsafe { ALLOCATOR.dealloc(block, layout) };
+        bits << 1 | u64::from(is_sample)
+    })
+}
+
+#[test]
+fn children_go_on_sampling_each_with_gaps_of_its_own() {
+    sampler::install(100);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let before = which_are_samples();
+    for _ in 0..2 {
+        in_child(|| (&writer).write_all(&which_are_samples().to_ne_bytes()).is_ok());
+    }
+    let mut told = [[0; 8]; 2];
+    told.iter_mut().for_each(|told| reader.read_exact(told).unwrap());
+    let [first, second] = told.map(u64::from_ne_bytes);
+    let own = which_are_samples();
+    // Any two are the same by chance once in 2^64 times.
+    let all = [before, first, second, own];
+    assert!(all.iter().all(|one| all.iter().filter(|other| *other == one).count() == 1), "{all:?}");
 }
 
 #[test]

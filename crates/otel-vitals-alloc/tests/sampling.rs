@@ -18,7 +18,7 @@ use sampler::{TABLE, Table, install};
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Gives addresses and no memory, which nobody here looks into.
@@ -158,23 +158,24 @@ fn nothing_is_sampled_while_it_is_off() {
 #[test]
 fn the_interval_is_changed_for_the_calling_thread_at_once_and_for_others_after_a_sample() {
     let (_alone, table) = alone(1 << 40);
-    let (sender, receiver) = std::sync::mpsc::sync_channel(0);
-    let other = thread::spawn(move || {
-        alloc(1).free();
-        receiver.recv().unwrap();
-        // A sample for certain; and from the next on, with the mean that is in force.
-        alloc(1 << 50).free();
-        let drawn_before = TABLE.interval();
-        alloc(64).free();
-        (drawn_before, TABLE.interval())
+    let changed = Barrier::new(2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            alloc(1).free();
+            changed.wait();
+            changed.wait();
+            // A sample for certain; and from the next on, with the mean that is in force.
+            alloc(1 << 50).free();
+            let drawn_before = table.interval();
+            alloc(64).free();
+            (drawn_before, table.interval())
+        });
+        changed.wait();
+        sampling::set_interval(1);
+        assert_eq!(sampling::interval(), 1);
+        changed.wait();
+        assert_eq!(other.join().unwrap(), (1 << 40, 1));
     });
-    sender.send(()).unwrap();
-    // The other may have begun before.
-    sampling::set_interval(1);
-    assert_eq!(sampling::interval(), 1);
-    let (drawn_before, drawn_after) = other.join().unwrap();
-    assert!(drawn_before == 1 << 40 || drawn_before == 1, "{drawn_before}");
-    assert_eq!(drawn_after, 1);
     let before = table.samples(64);
     (0..100).for_each(|_| alloc(64).free());
     assert_eq!(table.samples(64) - before, 100, "the next byte is the last of a gap, next to always");

@@ -8,6 +8,8 @@
     reason = "a test calls an allocator, and fails when it cannot go on"
 )]
 
+mod sampler;
+
 use otel_vitals_alloc::{Counting, Counts, counts, own_size};
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -70,6 +72,7 @@ extern "C" fn handle(_signal: libc::c_int, _info: *mut libc::siginfo_t, _context
 fn nothing_is_lost_when_signals_interrupt_counting() {
     const SIGNALS: u64 = 5_000;
     let _alone = alone();
+    sampler::install(20);
     on_signal(libc::SIGUSR1, handle);
     allocate_and_free(1);
     let before = counts().unwrap();
@@ -155,10 +158,11 @@ fn since(before: &Counts) -> [u64; 4] {
 }
 
 /// A thread gets its shard in many instructions; each of them may be the one that is interrupted by a handler that gets
-/// one, too.
+/// one, too. The first block is a sample, so that they are those of the sampler, too.
 #[test]
 fn nothing_is_lost_wherever_a_signal_interrupts_the_first_allocation_of_a_thread() {
     let _alone = alone();
+    sampler::install(1);
     on_signal(libc::SIGTRAP, step);
     thread::spawn(|| allocate_and_free(1)).join().unwrap();
     let size = own_size();

@@ -39,6 +39,6 @@ fn two_hundred_thousand_threads_lose_nothing_and_leave_nothing() {
     assert_eq!(after.allocated - before.allocated, THREADS * 600);
     assert_eq!(after.freed - before.freed, THREADS * 600);
     // A scope ends with the work of its threads, a little before the threads themselves: room for some rounds of them.
-    // Threads of 1,152 bytes each, in chunks of which the last is half of all.
-    assert!(own_size() < 8 * AT_A_TIME * 1_152, "{} bytes", own_size());
+    // Shards of 1,280 bytes each, in chunks of which the last is half of all.
+    assert!(own_size() < 8 * AT_A_TIME * 1_280, "{} bytes", own_size());
 }

@@ -65,7 +65,8 @@ pub(super) fn put_aside(own: &'static Shard, work: impl FnOnce()) {
     OWN.set(own);
 }
 
-fn held() -> Option<&'static Shard> {
+/// The calling thread's shard, if it has one.
+pub(super) fn held() -> Option<&'static Shard> {
     Some(OWN.get()).filter(|own| !ptr::eq(*own, &NOBODYS))
 }
 
