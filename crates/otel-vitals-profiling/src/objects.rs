@@ -1,4 +1,4 @@
-//! The objects whose names are looked up: the program first.
+//! The objects whose names are looked up.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,37 @@ impl Object {
     }
 }
 
-/// What is loaded now.
+/// What is loaded now, the program first.
+#[cfg(target_os = "linux")]
+pub(crate) fn loaded() -> Vec<Object> {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+    // What the kernel adds to the path of a file that is gone.
+    const GONE: &[u8] = b" (deleted)";
+    let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    let modules = crate::modules::Modules::now();
+    let mut objects: Vec<_> = modules
+        .iter()
+        .map(|module| {
+            let path = module.path.as_os_str().as_bytes();
+            let path = path.strip_suffix(GONE).unwrap_or(path);
+            Object {
+                path: std::ffi::OsString::from_vec(path.to_vec()).into(),
+                start: module.start,
+                end: module.end,
+                offset: module.offset,
+                bias: module.bias,
+                build_id: module.build_id.clone(),
+                program: module.path == program,
+            }
+        })
+        .collect();
+    objects.sort_by_key(|object| !object.program);
+    objects
+}
+
+/// What is loaded cannot be told here: addresses stay without names.
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn loaded() -> Vec<Object> {
     Vec::new()
 }

@@ -113,7 +113,9 @@ impl Profile {
         let delay = ValueType { kind: "delay", unit: "nanoseconds" };
         let mut profile =
             Profile { period: Some((contentions, 1)), ..Profile::empty(vec![contentions, delay]) };
-        profile.comment("contention of locks is not measured: an empty profile does not mean that there is none");
+        profile.comment(
+            "contention of locks is not measured: an empty profile does not mean that there is none",
+        );
         profile
     }
 

@@ -90,9 +90,9 @@ impl Symbols {
         Symbols { objects, places }
     }
 
-    /// What is at an address; nothing is known of one that was not asked for.
-    pub(crate) fn at(&self, address: u64) -> Place {
-        self.places.get(&address).cloned().unwrap_or_default()
+    /// What is at an address that was asked for.
+    pub(crate) fn at(&self, address: u64) -> Option<&Place> {
+        self.places.get(&address)
     }
 }
 
