@@ -26,11 +26,16 @@ const TAKEN: u64 = 1;
 /// Words of a slot besides its address.
 const FIELDS: usize = 3;
 
-/// Samples that there is room for.
-pub(super) const CAPACITY: usize = (FIRST * ((1 << (GROWTH_BITS * LEVELS)) - 1)) / ((1 << GROWTH_BITS) - 1);
+/// Samples that there is room for: 1,396,736.
+const CAPACITY: usize = start_of(LEVELS);
 
 /// Words of memory that a table takes.
 pub(super) const WORDS: usize = CAPACITY * (1 + FIELDS);
+
+/// Where a level begins, which is how many slots there are before it.
+const fn start_of(level: usize) -> usize {
+    FIRST * ((1 << (GROWTH_BITS * level)) - 1) / ((1 << GROWTH_BITS) - 1)
+}
 
 /// What is known of a sampled block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +56,10 @@ pub(super) struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// A table in [`WORDS`] words of memory that are zero; one without room in less.
+    /// A table in [`WORDS`] words of memory that are zero; it has fewer levels in less.
     pub(super) fn new(memory: &'a [AtomicU64]) -> Self {
-        let (keys, fields) = memory.split_at_checked(CAPACITY).unwrap_or_default();
+        let levels = (0..=LEVELS).rev().find(|levels| start_of(*levels) * (1 + FIELDS) <= memory.len());
+        let (keys, fields) = memory.split_at_checked(start_of(levels.unwrap_or(0))).unwrap_or_default();
         Live { keys, fields: fields.as_chunks().0, used: AtomicUsize::new(1) }
     }
 
@@ -96,7 +102,7 @@ impl<'a> Live<'a> {
 
     /// All samples, each as it was at some moment of the call.
     pub(super) fn read(&self, mut each: impl FnMut(Sample)) {
-        let used = self.start_of(self.used.load(Relaxed));
+        let used = start_of(self.used.load(Relaxed));
         for (key, fields) in self.keys.iter().zip(self.fields).take(used) {
             // A slot that changes again and again is one whose blocks do not stay.
             let sample = (0..100).find_map(|_| read(key, fields));
@@ -118,7 +124,11 @@ impl<'a> Live<'a> {
         })
     }
 
-    fn window(&self, level: usize, block: u64) -> impl Iterator<Item = (&'a AtomicU64, &'a [AtomicU64; FIELDS])> {
+    fn window(
+        &self,
+        level: usize,
+        block: u64,
+    ) -> impl Iterator<Item = (&'a AtomicU64, &'a [AtomicU64; FIELDS])> {
         let start = self.window_start(level, block);
         let keys = self.keys.get(start..start + WINDOW).unwrap_or_default();
         keys.iter().zip(self.fields.get(start..start + WINDOW).unwrap_or_default())
@@ -128,12 +138,7 @@ impl<'a> Live<'a> {
         let windows = (FIRST << (GROWTH_BITS * level)) / WINDOW;
         // The upper bits are the ones that are mixed well.
         let mixed = (block >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        self.start_of(level) + (mixed as usize % windows) * WINDOW
-    }
-
-    /// Where a level begins, which is how many slots there are before it.
-    fn start_of(&self, level: usize) -> usize {
-        FIRST * ((1 << (GROWTH_BITS * level)) - 1) / ((1 << GROWTH_BITS) - 1)
+        start_of(level) + (mixed as usize % windows) * WINDOW
     }
 }
 
@@ -144,7 +149,8 @@ fn read(key: &AtomicU64, [head, size, weight]: &[AtomicU64; FIELDS]) -> Option<O
         return Some(None);
     }
     let first = head.load(Relaxed);
-    let sample = Sample { stack: (first >> 32) as u32, size: size.load(Relaxed), weight: weight.load(Relaxed) };
+    let sample =
+        Sample { stack: (first >> 32) as u32, size: size.load(Relaxed), weight: weight.load(Relaxed) };
     fence(Acquire);
     (head.load(Relaxed) == first && key.load(Relaxed) == block).then_some(Some(sample))
 }
@@ -158,8 +164,9 @@ mod tests {
 
     use proptest::prelude::*;
 
+    /// Of a table with two levels.
     fn memory() -> Vec<AtomicU64> {
-        (0..WORDS).map(|_| AtomicU64::new(0)).collect()
+        (0..start_of(2) * (1 + FIELDS)).map(|_| AtomicU64::new(0)).collect()
     }
 
     fn sample(stack: u32) -> Sample {
@@ -207,41 +214,29 @@ mod tests {
     fn what_finds_no_room_is_refused_and_harms_nothing() {
         let memory = memory();
         let table = Live::new(&memory);
-        // All of one window on each level: the addresses differ where they are not looked at.
-        let alike = |n: u64| 0x10 + n;
-        let fits = WINDOW * LEVELS;
-        let most = (0..16).filter(|n| table.insert(alike(*n), &sample(1 + *n as u32))).count();
-        assert_eq!(most, 16);
-        let mut n = 16;
-        let mut kept: Vec<u64> = (0..16).map(alike).collect();
-        // Others that come to the same windows.
-        while kept.len() < fits {
-            let block = n << 4;
-            n += 1;
-            if (0..LEVELS).all(|level| table.window_start(level, block) == table.window_start(level, 0x10)) {
-                assert!(table.insert(block, &sample(n as u32)));
-                kept.push(block);
-            }
-            if n > 1 << 22 {
-                break;
-            }
-        }
-        for block in &kept {
-            assert!(table.remove(*block), "{block:x}");
-        }
-        assert_eq!(all(&table), []);
+        let windows = |block: u64| (0..2).map(|level| table.window_start(level, block)).collect::<Vec<_>>();
+        let alike = (1..1_u64 << 20).map(|n| n << 4).filter(|block| windows(*block) == windows(0x10));
+        let blocks: Vec<_> = alike.take(2 * WINDOW + 3).collect();
+        let (kept, refused) = blocks.split_at(2 * WINDOW);
+        assert!(kept.iter().all(|block| table.insert(*block, &sample(1))));
+        assert!(!refused.iter().any(|block| table.insert(*block, &sample(2))));
+        assert!(!refused.iter().any(|block| table.remove(*block)));
+        assert_eq!(all(&table).len(), 2 * WINDOW);
+        assert!(table.remove(kept[WINDOW]));
+        assert!(table.insert(refused[0], &sample(2)), "there is room again");
+        assert!(kept.iter().filter(|block| **block != kept[WINDOW]).all(|block| table.remove(*block)));
+        assert_eq!(all(&table), [sample(2)]);
     }
 
     #[test]
-    fn a_table_holds_most_of_its_capacity_before_it_refuses() {
+    fn what_a_heap_of_a_hundred_gibibytes_has_all_finds_room() {
         if cfg!(miri) {
             return;
         }
-        let memory = memory();
-        let table = Live::new(&memory);
-        let count = (0..CAPACITY as u64).take_while(|n| table.insert(0x7f00_0000_0000 + n * 96, &sample(1))).count();
-        assert!(count > CAPACITY / 2, "{count} of {CAPACITY}");
-        assert!((0..count as u64).all(|n| table.remove(0x7f00_0000_0000 + n * 96)));
+        let table = Live::new(super::super::sys::words(WORDS).expect("there is address space"));
+        let blocks = (0..400_000).map(|n| 0x7f00_0000_0000 + n * 96);
+        assert!(blocks.clone().all(|block| table.insert(block, &sample(1))));
+        assert!(blocks.clone().all(|block| table.remove(block)));
         assert_eq!(all(&table), []);
     }
 

@@ -26,9 +26,9 @@ pub(super) const NO_ROOM: u32 = 1;
 const RESERVED: usize = 2;
 
 /// Weights are fractions of two to this many bits: a small block stands for many, and a large one for little more than itself.
-pub(super) const FRACTION: u32 = 20;
+pub(super) const FRACTION: u32 = 12;
 /// Bytes are summed as fractions of two to this many bits.
-const BYTES_FRACTION: u32 = 8;
+const BYTES_FRACTION: u32 = 4;
 
 /// An entry of the index is the upper bits of a stack's hash, and its number.
 const NUMBER_BITS: u32 = 16;
@@ -107,7 +107,9 @@ impl<'a> Stacks<'a> {
     }
 
     pub(super) fn allocated(&self, number: u32) -> Allocated {
-        let Some([_, objects, bytes]) = self.records.get(number as usize) else { return Allocated::default() };
+        let Some([_, objects, bytes]) = self.records.get(number as usize) else {
+            return Allocated::default();
+        };
         Allocated {
             objects: objects.load(Relaxed) as f64 / f64::from(1 << FRACTION),
             bytes: bytes.load(Relaxed) as f64 / f64::from(1 << BYTES_FRACTION),
@@ -118,7 +120,8 @@ impl<'a> Stacks<'a> {
     pub(super) fn frames(&self, number: u32) -> impl Iterator<Item = u64> {
         let place = self.records.get(number as usize).map_or(0, |[place, _, _]| place.load(Acquire));
         let (start, length) = ((place >> 32) as usize, place as u32 as usize);
-        let frames = start.checked_add(length).and_then(|end| self.frames.get(start..end)).unwrap_or_default();
+        let frames =
+            start.checked_add(length).and_then(|end| self.frames.get(start..end)).unwrap_or_default();
         frames.iter().map(|frame| frame.load(Relaxed))
     }
 
@@ -209,7 +212,8 @@ mod tests {
         let memory = memory();
         let stacks = Stacks::new(&memory);
         let long: Vec<u64> = (0..500).collect();
-        let kept = (0..MOST as u64).filter(|n| stacks.number(&[&[*n][..], &long].concat()) != NO_ROOM).count();
+        let kept =
+            (0..MOST as u64).filter(|n| stacks.number(&[&[*n][..], &long].concat()) != NO_ROOM).count();
         assert_eq!(kept, FRAMES / 501);
     }
 

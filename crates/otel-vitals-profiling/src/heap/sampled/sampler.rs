@@ -20,6 +20,7 @@ pub(super) struct Heap {
     tables: OnceLock<Tables>,
 }
 
+/// What is kept of samples.
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) live: Live<'static>,
@@ -135,10 +136,10 @@ mod tests {
     #[test]
     fn a_block_stands_for_as_many_as_it_takes_for_one_sample() {
         assert_eq!(blocks(1 << 30, 1 << 19), 1.0);
-        assert!((blocks(1 << 19, 1 << 19) - 1.581_976_7).abs() < 1e-6);
-        assert!((blocks(8, 1 << 19) - 65_536.5).abs() < 0.01);
+        assert!((blocks(1 << 19, 1 << 19) - 1.581_976_7).abs() < 2e-4);
+        assert!((blocks(8, 1 << 19) - 65_536.5).abs() < 2e-4);
         assert!(blocks(1, 1) > 1.58);
-        assert!(blocks(1, 1 << 48) > 2.8e14 * 0.99, "no overflow");
+        assert_eq!(blocks(1, 1 << 40), (1_u64 << 40) as f64 + 0.5);
         assert!(blocks(0, 0) > 0.0);
     }
 }
