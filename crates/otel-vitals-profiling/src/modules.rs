@@ -1,1 +1,195 @@
-//! To come.
+//! The objects of which this process is made: where each lies, which file and build it is, and how to unwind its functions.
+
+mod elf;
+mod sys;
+
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The name of the object that the kernel maps into every process.
+pub(crate) const VDSO: &str = "[vdso]";
+
+/// One object: the program, a library, the vDSO.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    /// The file. Of the program, it is where `/proc/self/exe` leads; of the vDSO, [`VDSO`].
+    pub(crate) path: PathBuf,
+    /// Where its code begins, rounded down to a page.
+    pub(crate) start: u64,
+    /// Where its code ends, rounded up to a page.
+    pub(crate) end: u64,
+    /// Where in the file that begins.
+    pub(crate) offset: u64,
+    /// What is added to an address of the file, as it was linked, to get the one in memory.
+    pub(crate) bias: u64,
+    /// The note `NT_GNU_BUILD_ID`.
+    pub(crate) build_id: Option<Arc<[u8]>>,
+    pub(crate) tables: Option<Tables>,
+}
+
+impl Module {
+    /// Whether `other` is the same file at the same place, as far as can be told: what was known of the one is true of the other.
+    fn is(&self, other: &Module) -> bool {
+        (self.start, self.end, self.bias) == (other.start, other.end, other.bias)
+            && self.path == other.path
+            && self.build_id == other.build_id
+    }
+}
+
+/// How to unwind the functions of an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    /// The index of `.eh_frame`.
+    pub(crate) eh_frame_hdr: Section,
+    pub(crate) eh_frame: Section,
+}
+
+/// Bytes of an object, and where it says that they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub(crate) addresses: Range<u64>,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes {
+    /// Of an object that is never unmapped, in place.
+    Mapped(&'static [u8]),
+    /// Of one that `dlclose` may unmap at any time.
+    Copied(Arc<[u8]>),
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Bytes::Mapped(&[])
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(bytes) => bytes,
+            Bytes::Copied(bytes) => bytes,
+        }
+    }
+}
+
+/// The objects of this process at a time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Modules {
+    /// In the order of their addresses.
+    all: Vec<Module>,
+}
+
+impl Modules {
+    /// The objects as they are now. They are read anew when some were loaded or unloaded since the last time.
+    ///
+    /// It takes a lock of the dynamic linker's and allocates: not for signal handlers, nor within an allocator.
+    pub(crate) fn now() -> Arc<Modules> {
+        static KNOWN: Mutex<Option<(sys::Generation, Arc<Modules>)>> = Mutex::new(None);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = sys::generation();
+        if let (Some(now), Some((then, modules))) = (generation, known.as_ref())
+            && now == *then
+        {
+            return Arc::clone(modules);
+        }
+        let before = known.as_ref().map(|(_, modules)| Arc::clone(modules)).unwrap_or_default();
+        let modules = Arc::new(Modules::read(&before));
+        // What was loaded between the two is read again next time, since the generation is the older one.
+        *known = Some((generation.unwrap_or_default(), Arc::clone(&modules)));
+        modules
+    }
+
+    fn read(before: &Modules) -> Modules {
+        let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+        let mut all = sys::read(&program, |found| before.all.iter().find(|module| module.is(found)).cloned());
+        all.sort_by_key(|module| module.start);
+        Modules { all }
+    }
+
+    /// The object whose code is at `address`.
+    pub(crate) fn find(&self, address: u64) -> Option<&Module> {
+        let after = self.all.partition_point(|module| module.start <= address);
+        self.all.get(after.checked_sub(1)?).filter(|module| address < module.end)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Module> {
+        self.all.iter()
+    }
+
+    /// Bytes that copies of tables take.
+    pub(crate) fn copied(&self) -> usize {
+        let size = |section: &Section| match &section.bytes {
+            Bytes::Mapped(_) => 0,
+            Bytes::Copied(bytes) => bytes.len(),
+        };
+        self.all
+            .iter()
+            .filter_map(|module| module.tables.as_ref())
+            .map(|tables| size(&tables.eh_frame_hdr) + size(&tables.eh_frame))
+            .sum()
+    }
+}
+
+fn path_of(name: &Path, first: bool, program: &Path) -> PathBuf {
+    // Both C libraries list the program first, glibc without a name and musl with the one that it was called by.
+    if first { program.to_path_buf() } else { name.to_path_buf() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_where_its_functions_are() {
+        let modules = Modules::now();
+        let here = the_program_is_where_its_functions_are as fn() as usize as u64;
+        let module = modules.find(here).expect("this function is in an object");
+        assert_eq!(module.path, std::env::current_exe().expect("a program has a path"));
+        assert!(module.tables.is_some());
+        assert!(matches!(
+            module.tables.as_ref().map(|tables| &tables.eh_frame.bytes),
+            Some(Bytes::Mapped(_))
+        ));
+        assert!(modules.copied() < 2 << 20, "{} bytes are copied", modules.copied());
+    }
+
+    #[test]
+    fn mappings_are_those_that_the_kernel_tells() {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("a process has mappings");
+        let modules = Modules::now();
+        for module in modules.iter().filter(|module| module.path != Path::new(VDSO)) {
+            let line = maps
+                .lines()
+                .find(|line| line.starts_with(&format!("{:x}-", module.start)))
+                .unwrap_or_else(|| panic!("no mapping at {:x} for {}", module.start, module.path.display()));
+            assert_eq!(line, line.trim_end());
+            assert!(line.contains("-xp ") || line.contains(" r-xp "), "{line}");
+            assert!(line.contains(&format!(" {:08x} ", module.offset)), "{line}: {:x}", module.offset);
+            let path = std::fs::canonicalize(&module.path).expect("the object has a file");
+            assert!(line.ends_with(path.to_str().expect("a path in UTF-8")), "{line}");
+        }
+        assert!(modules.iter().any(|module| module.path == Path::new(VDSO)), "{modules:?}");
+    }
+
+    #[test]
+    fn nothing_is_read_anew_while_nothing_is_loaded() {
+        assert!(Arc::ptr_eq(&Modules::now(), &Modules::now()));
+    }
+
+    #[test]
+    fn an_address_between_objects_is_in_none() {
+        let modules = Modules::now();
+        assert!(modules.find(0).is_none());
+        assert!(modules.find(u64::MAX).is_none());
+        for module in modules.iter() {
+            assert_eq!(modules.find(module.start).map(|found| found.start), Some(module.start));
+            assert_eq!(modules.find(module.end - 1).map(|found| found.start), Some(module.start));
+            assert_ne!(modules.find(module.end).map(|found| found.start), Some(module.start));
+        }
+    }
+}
