@@ -5,6 +5,8 @@
 //! `--only system` leaves out the other allocators, and has time for more rounds.
 //! `--without-classes FOLDER` has ours without size classes, too, built by
 //! `cargo build --release -p benches --bins --no-default-features --target-dir target/no-classes`.
+//! `--jemalloc-profiling FOLDER` has jemalloc's own profiler, too, built by
+//! `cargo build --release -p benches --bins --features jemalloc-profiling --target-dir target/jemalloc-profiling`.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
 use benches::allocator::arguments::{inners, number};
@@ -125,6 +127,21 @@ fn goals(measured: &Measured, inners: &[Inner]) {
         let name = |which: &str| format!("ns added to a pair of system, threads: {threads}, {which}");
         goal(name("in the middle of all sizes"), 1.0, ways.map(|by| middle(added(by))));
         goal(name("worst size"), 1.0, ways.map(|by| added(by).into_iter().fold(f64::MIN, f64::max)));
+    }
+    for threads in [1, 2] {
+        for inner in inners.iter().copied() {
+            let more = |by: By| {
+                middle(SIZES.map(|size| {
+                    let added = |wrapper| added(measured, inner, wrapper, size, threads, by).unwrap();
+                    added(Wrapper::Sampling) - added(Wrapper::Ours)
+                }))
+            };
+            let name = format!(
+                "{}, threads: {threads}, ns added to a pair by sampling, in the middle of all sizes",
+                inner.name()
+            );
+            goal(name, 0.5, ways.map(more));
+        }
     }
     for threads in THREADS {
         for inner in inners.iter().copied() {

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fmt, io};
 
+use otel_vitals_profiling::heap;
+
 /// The allocator that has the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inner {
@@ -31,6 +33,9 @@ pub enum Inner {
     Null,
 }
 
+/// Samples as often as the others do, half a megabyte from each other in the mean.
+const JEMALLOC_SAMPLES: &str = "prof:true,prof_active:true,lg_prof_sample:19";
+
 /// What counts in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrapper {
@@ -40,14 +45,20 @@ pub enum Wrapper {
     Named,
     /// `otel_vitals_alloc::Counting`.
     Ours,
-    /// The same, built without its feature `size-classes`.
+    /// The same, which samples for a heap profile, too.
+    Sampling,
+    /// The same as ours, built without its feature `size-classes`.
     WithoutClasses,
+    /// Nothing, but jemalloc samples for its own heap profile.
+    Profiling,
     /// stats_alloc, with sequentially consistent global counters.
     StatsAlloc,
     /// cap, which counts what is left below a limit.
     Cap,
     /// pprof-alloc with its coarse statistics, and without stack traces.
     PprofAlloc,
+    /// pprof-alloc, which samples for a heap profile, and has no statistics.
+    PprofAllocSampling,
     /// peak_alloc, which counts what is used and its maximum.
     PeakAlloc,
 }
@@ -68,17 +79,22 @@ pub struct Programs {
     folder: PathBuf,
     /// Built with `--no-default-features`.
     without_classes: Option<PathBuf>,
+    /// Built with `--features jemalloc-profiling`.
+    profiling: Option<PathBuf>,
 }
 
 impl Programs {
     /// The programs in the folder of `one_of_them`. An argument `--without-classes FOLDER` tells where they are built
-    /// without size classes, which one build cannot do together with the others.
+    /// without size classes, and `--jemalloc-profiling FOLDER` where jemalloc is built with its profiler, which one build
+    /// cannot do together with the others.
     #[must_use]
     pub fn beside(one_of_them: &str) -> Self {
-        let mut arguments = std::env::args().skip_while(|argument| argument != "--without-classes").skip(1);
+        let after =
+            |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1).map(PathBuf::from);
         Programs {
             folder: Path::new(one_of_them).parent().map(Path::to_owned).unwrap_or_default(),
-            without_classes: arguments.next().map(PathBuf::from),
+            without_classes: after("--without-classes"),
+            profiling: after("--jemalloc-profiling"),
         }
     }
 
@@ -86,7 +102,11 @@ impl Programs {
     #[must_use]
     pub fn of(&self, inner: Inner) -> Vec<Program> {
         let of_system = |wrapper| inner == Inner::System || !wrapper_is_of_system(wrapper);
-        let is_built = |wrapper| self.without_classes.is_some() || wrapper != Wrapper::WithoutClasses;
+        let is_built = |wrapper| match wrapper {
+            Wrapper::WithoutClasses => self.without_classes.is_some(),
+            Wrapper::Profiling => self.profiling.is_some() && inner == Inner::Jemalloc,
+            _ => true,
+        };
         let wrappers = Wrapper::ALL.into_iter().filter(|wrapper| of_system(*wrapper) && is_built(*wrapper));
         wrappers.map(|wrapper| Program { inner, wrapper }).collect()
     }
@@ -94,7 +114,11 @@ impl Programs {
     /// How to run `program`.
     #[must_use]
     pub fn command(&self, program: Program) -> Command {
-        Command::new(self.path(program))
+        let mut command = Command::new(self.path(program));
+        if program.wrapper == Wrapper::Profiling {
+            command.env("_RJEM_MALLOC_CONF", JEMALLOC_SAMPLES);
+        }
+        command
     }
 
     /// What `program` prints when it is run with `arguments`.
@@ -111,11 +135,13 @@ impl Programs {
     }
 
     fn path(&self, program: Program) -> PathBuf {
-        let (folder, wrapper) = match (program.wrapper, &self.without_classes) {
-            (Wrapper::WithoutClasses, Some(folder)) => (folder, Wrapper::Ours),
-            (wrapper, _) => (&self.folder, wrapper),
+        let folder = match program.wrapper {
+            Wrapper::WithoutClasses => self.without_classes.as_ref(),
+            Wrapper::Profiling => self.profiling.as_ref(),
+            _ => None,
         };
-        folder.join(format!("alloc_{}_{}", program.inner.name(), wrapper.file_name()))
+        let file = format!("alloc_{}_{}", program.inner.name(), program.wrapper.file_name());
+        folder.unwrap_or(&self.folder).join(file)
     }
 }
 
@@ -137,14 +163,17 @@ impl Inner {
 
 impl Wrapper {
     /// All there are.
-    pub const ALL: [Wrapper; 8] = [
+    pub const ALL: [Wrapper; 11] = [
         Wrapper::Bare,
         Wrapper::Named,
         Wrapper::Ours,
+        Wrapper::Sampling,
         Wrapper::WithoutClasses,
+        Wrapper::Profiling,
         Wrapper::StatsAlloc,
         Wrapper::Cap,
         Wrapper::PprofAlloc,
+        Wrapper::PprofAllocSampling,
         Wrapper::PeakAlloc,
     ];
 
@@ -159,10 +188,13 @@ impl Wrapper {
             Wrapper::Bare => "bare",
             Wrapper::Named => "bare, named",
             Wrapper::Ours => "otel-vitals",
+            Wrapper::Sampling => "otel-vitals, sampling",
             Wrapper::WithoutClasses => "otel-vitals, no classes",
+            Wrapper::Profiling => "its own profiler",
             Wrapper::StatsAlloc => "stats_alloc",
             Wrapper::Cap => "cap",
             Wrapper::PprofAlloc => "pprof-alloc",
+            Wrapper::PprofAllocSampling => "pprof-alloc, sampling",
             Wrapper::PeakAlloc => "peak_alloc",
         }
     }
@@ -171,10 +203,21 @@ impl Wrapper {
         match self {
             Wrapper::Named => "named",
             Wrapper::Ours | Wrapper::WithoutClasses => "ours",
+            Wrapper::Sampling => "sampling",
+            Wrapper::Profiling => "bare",
             Wrapper::PprofAlloc => "pprof_alloc",
+            Wrapper::PprofAllocSampling => "pprof_alloc_sampling",
             others => others.name(),
         }
     }
+}
+
+/// From now on samples are kept for a heap profile, as a service has it: to be called first in a program that samples.
+///
+/// # Errors
+/// Where that cannot be.
+pub fn sample() -> Result<(), otel_vitals_profiling::Error> {
+    heap::install(heap::DEFAULT_INTERVAL)
 }
 
 impl fmt::Display for Program {
@@ -186,5 +229,5 @@ impl fmt::Display for Program {
 /// pprof-alloc chooses among allocators by itself and counts in front of the system's alone, unless it is built for
 /// others, which its users would not be; peak_alloc knows no other.
 fn wrapper_is_of_system(wrapper: Wrapper) -> bool {
-    matches!(wrapper, Wrapper::Named | Wrapper::PprofAlloc | Wrapper::PeakAlloc)
+    matches!(wrapper, Wrapper::Named | Wrapper::PprofAlloc | Wrapper::PprofAllocSampling | Wrapper::PeakAlloc)
 }
