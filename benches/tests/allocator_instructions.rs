@@ -5,13 +5,15 @@ use benches::allocator::callgrind::{instructions, is_here};
 use benches::allocator::program::Work;
 use benches::allocator::{Inner, Program, Programs, Wrapper};
 
-/// Instructions more than bare: what they are with Rust 1.95 on x86-64 (19, 15, 24, 26), and a few for another compiler.
-/// In front of nothing there is no call that would have to keep registers anyway.
+/// Instructions more than bare: what they are with Rust 1.95 on x86-64 (25, 21, 30, 33), and a few for another compiler.
+/// Five of them are the look whether the block may be a sample (of a pair, before it is freed), and a few hundredths are
+/// what is drawn when one is due, of which there are not as many in every run. In front of nothing there is no call that
+/// would have to keep registers anyway.
 const LIMITS: [(Inner, Work, f64); 4] = [
-    (Inner::System, Work::Pair, 22.0),
-    (Inner::System, Work::Realloc, 18.0),
-    (Inner::Null, Work::Pair, 27.0),
-    (Inner::Null, Work::Realloc, 30.0),
+    (Inner::System, Work::Pair, 28.0),
+    (Inner::System, Work::Realloc, 24.0),
+    (Inner::Null, Work::Pair, 33.0),
+    (Inner::Null, Work::Realloc, 36.0),
 ];
 
 #[test]

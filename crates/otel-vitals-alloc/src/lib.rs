@@ -35,9 +35,14 @@
 //!
 //! Each thread counts on a *shard* of its own, which it alone writes, with plain additions: no lock prefix, no shared
 //! cache line, no destructor in thread-local storage. It gets the shard with its first allocation and gives it back at its
-//! end, with what is on it, to the next thread that starts. So there are as many shards, of some 1.2 KiB each, as
+//! end, with what is on it, to the next thread that starts. So there are as many shards, of some 1.3 KiB each, as
 //! there were threads at a time, however many there ever were. Readers add up all shards; no thread waits for them, nor
 //! they for any.
+//!
+//! # What is sampled
+//!
+//! [`sampling`] picks allocations at random, half a megabyte from each other in the mean, and tells of their ends: a heap
+//! profile is made of that. An allocation that is not picked costs what it costs without, a free five instructions more.
 //!
 //! # Where it may be used
 //!
@@ -49,7 +54,8 @@
 //! - **In a signal handler**, where the inner allocator can be used there, except that the first allocation of a thread
 //!   registers a hook with the C library, which is not made for handlers. In optimised builds for x86-64 nothing is lost,
 //!   whatever the handler interrupts. Elsewhere a counter is several instructions, and what a handler counts in the midst
-//!   of them is overwritten: a block that it allocates and frees may then count as freed only.
+//!   of them is overwritten: a block that it allocates and frees may then count as freed only, and where it was due to be a
+//!   [sample](sampling), the bytes allocated are too many by up to the distance between two.
 //! - **With `panic = "abort"`, in `no_main` programs and without `std` threads**: it does not care.
 //!
 //! Linux and other Unix have all this. Elsewhere there is no hook at the end of a thread; all threads then count on a few

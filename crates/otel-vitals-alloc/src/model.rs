@@ -14,10 +14,16 @@ use crate::free_list::FreeList;
 use crate::shard::Shard;
 
 /// Loom does not try to interrupt the first thread before it waits for another: everything that matters is in others.
-pub(crate) fn check(model: impl Fn() + Sync + Send + 'static) {
+fn check(model: impl Fn() + Sync + Send + 'static) {
+    check_preempted(None, model);
+}
+
+/// The same with so many interruptions at most of a thread that could go on, for models that would take hours else. What a
+/// load may see of what was stored is tried in full.
+pub(crate) fn check_preempted(most: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     // Whatever the environment says.
-    builder.preemption_bound = None;
+    builder.preemption_bound = most;
     builder.check(model);
 }
 
