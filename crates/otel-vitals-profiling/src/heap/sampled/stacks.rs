@@ -106,7 +106,7 @@ impl<'a> Stacks<'a> {
     pub(super) fn add(&self, number: u32, size: u64, weight: u64) {
         if let Some([_, objects, bytes]) = self.records.get(number as usize) {
             objects.fetch_add(weight, Relaxed);
-            let exactly = u128::from(weight) * u128::from(size) >> (FRACTION - BYTES_FRACTION);
+            let exactly = (u128::from(weight) * u128::from(size)) >> (FRACTION - BYTES_FRACTION);
             bytes.fetch_add(exactly as u64, Relaxed);
         }
     }
