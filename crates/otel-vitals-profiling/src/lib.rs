@@ -6,13 +6,22 @@
 
 pub mod cpu;
 mod error;
+mod flame;
 pub mod heap;
 #[cfg(target_os = "linux")]
 mod modules;
+mod objects;
+mod pprof;
 mod profile;
+mod proto;
+mod stacks;
+mod symbol;
+mod symbols;
+mod text;
 pub mod threads;
 #[cfg(target_os = "linux")]
 mod unwind;
 
 pub use error::Error;
 pub use profile::Profile;
+pub use symbol::symbol;

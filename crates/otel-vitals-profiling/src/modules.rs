@@ -127,7 +127,11 @@ impl Modules {
             Bytes::Mapped(_) => 0,
             Bytes::Copied(bytes) => bytes.len(),
         };
-        self.all.iter().filter_map(|module| module.tables.as_ref()).map(|tables| size(&tables.eh_frame_hdr) + size(&tables.eh_frame)).sum()
+        self.all
+            .iter()
+            .filter_map(|module| module.tables.as_ref())
+            .map(|tables| size(&tables.eh_frame_hdr) + size(&tables.eh_frame))
+            .sum()
     }
 }
 
@@ -147,7 +151,10 @@ mod tests {
         let module = modules.find(here).expect("this function is in an object");
         assert_eq!(module.path, std::env::current_exe().expect("a program has a path"));
         assert!(module.tables.is_some());
-        assert!(matches!(module.tables.as_ref().map(|tables| &tables.eh_frame.bytes), Some(Bytes::Mapped(_))));
+        assert!(matches!(
+            module.tables.as_ref().map(|tables| &tables.eh_frame.bytes),
+            Some(Bytes::Mapped(_))
+        ));
         assert!(modules.copied() < 2 << 20, "{} bytes are copied", modules.copied());
     }
 

@@ -79,7 +79,12 @@ mod tests {
 
     #[test]
     fn a_build_id_is_found_behind_other_notes() {
-        let notes = [note(b"GNU\0", 1, &[0; 16]), note(b"stapsdt\0", 3, b"probe"), note(b"GNU\0", 3, b"0123456789abcdef0123")].concat();
+        let notes = [
+            note(b"GNU\0", 1, &[0; 16]),
+            note(b"stapsdt\0", 3, b"probe"),
+            note(b"GNU\0", 3, b"0123456789abcdef0123"),
+        ]
+        .concat();
         assert_eq!(build_id(&notes), Some(b"0123456789abcdef0123".as_slice()));
         assert_eq!(build_id(&notes[..notes.len() - 1]), None, "cut short");
         assert_eq!(build_id(&note(b"Go\0\0", 4, b"id")), None);
@@ -96,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_section_ends_at_its_terminator() {
-        let section = [&8_u32.to_ne_bytes()[..], &[1; 8], &4_u32.to_ne_bytes(), &[2; 4], &[0; 4], &[9; 100]].concat();
+        let section =
+            [&8_u32.to_ne_bytes()[..], &[1; 8], &4_u32.to_ne_bytes(), &[2; 4], &[0; 4], &[9; 100]].concat();
         assert_eq!(eh_frame_size(&section), 12 + 8 + 4);
         assert_eq!(eh_frame_size(&section[..20]), 20);
     }

@@ -45,7 +45,8 @@ pub(super) fn read(program: &Path, mut known: impl FnMut(&Module) -> Option<Modu
     let vdso = vdso();
     let (mut all, mut first, mut has_vdso) = (Vec::new(), true, false);
     each(|object, _| {
-        let is_vdso = vdso != 0 && headers(object).iter().any(|header| is_loaded(header) && start(object, header) == vdso);
+        let is_vdso = vdso != 0
+            && headers(object).iter().any(|header| is_loaded(header) && start(object, header) == vdso);
         has_vdso |= is_vdso;
         all.extend(module(object, std::mem::take(&mut first), is_vdso, program, &mut known));
         ControlFlow::Continue(())
@@ -63,7 +64,8 @@ fn module(
     program: &Path,
     known: &mut impl FnMut(&Module) -> Option<Module>,
 ) -> Option<Module> {
-    let code = || headers(object).iter().filter(|header| is_loaded(header) && header.p_flags & EXECUTABLE != 0);
+    let code =
+        || headers(object).iter().filter(|header| is_loaded(header) && header.p_flags & EXECUTABLE != 0);
     let lowest = code().min_by_key(|header| header.p_vaddr)?;
     let end = code().map(|header| start(object, header).wrapping_add(header.p_memsz as u64)).max()?;
     let mut module = Module {
@@ -85,7 +87,11 @@ fn module(
 
 fn build_id(object: &dl_phdr_info) -> Option<Arc<[u8]>> {
     let notes = headers(object).iter().filter(|header| header.p_type == libc::PT_NOTE);
-    notes.filter_map(|header| elf::build_id(mapped(object, header.p_vaddr as u64, header.p_memsz as u64)?).map(Arc::from)).next()
+    notes
+        .filter_map(|header| {
+            elf::build_id(mapped(object, header.p_vaddr as u64, header.p_memsz as u64)?).map(Arc::from)
+        })
+        .next()
 }
 
 fn tables(object: &dl_phdr_info, in_place: bool) -> Option<Tables> {
@@ -110,7 +116,8 @@ fn mapped(object: &dl_phdr_info, address: u64, size: u64) -> Option<&'static [u8
     let segment = headers(object).iter().find(|header| {
         is_loaded(header)
             && header.p_flags & libc::PF_R != 0
-            && (header.p_vaddr as u64..(header.p_vaddr as u64).saturating_add(header.p_filesz as u64)).contains(&address)
+            && (header.p_vaddr as u64..(header.p_vaddr as u64).saturating_add(header.p_filesz as u64))
+                .contains(&address)
     })?;
     let size = size.min((segment.p_vaddr as u64).saturating_add(segment.p_filesz as u64) - address);
     let start = (object.dlpi_addr as u64).wrapping_add(address) as usize;

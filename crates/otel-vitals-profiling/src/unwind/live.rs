@@ -143,7 +143,8 @@ impl Slot {
     #[inline(never)]
     fn walk(&mut self, here: &Registers, stack: &Stack, frames: &mut [u64]) -> usize {
         let mut read = |address| stack.read(address).ok_or(());
-        let mut walk = self.known.tables.iter_frames(here.ip, machine::registers(here), &mut self.cache, &mut read);
+        let mut walk =
+            self.known.tables.iter_frames(here.ip, machine::registers(here), &mut self.cache, &mut read);
         // The function that has read the registers.
         if !matches!(walk.next(), Ok(Some(_))) {
             return 0;
@@ -249,7 +250,10 @@ mod chain {
         let modules = Modules::now();
         let program = fast.first().and_then(|address| modules.find(*address)).map(|module| module.start);
         // The first frame is the same function, called from two places.
-        let ours = exact.iter().skip(1).take_while(|address| modules.find(**address).map(|module| module.start) == program);
+        let ours = exact
+            .iter()
+            .skip(1)
+            .take_while(|address| modules.find(**address).map(|module| module.start) == program);
         let ours: Vec<_> = ours.collect();
         ours.len() >= LINKS && fast.iter().skip(1).take(ours.len()).eq(ours)
     }
@@ -343,7 +347,13 @@ mod tests {
         let modules = Modules::now();
         let ours = modules.find(fast[0]).unwrap();
         // Up to the C library, which has none.
-        let ours = |frames: &[u64]| frames[1..].iter().copied().take_while(|frame| (ours.start..ours.end).contains(frame)).collect::<Vec<_>>();
+        let ours = |frames: &[u64]| {
+            frames[1..]
+                .iter()
+                .copied()
+                .take_while(|frame| (ours.start..ours.end).contains(frame))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ours(&fast), ours(&exact));
     }
 
@@ -419,7 +429,10 @@ mod tests {
         let count = recurse(10, &mut frames);
         let here = sys::here();
         let stack = Stack::at(here.sp);
-        let bytes: Vec<u8> = (0..8 << 10).map_while(|word| stack.read(here.sp + word * 8)).flat_map(u64::to_ne_bytes).collect();
+        let bytes: Vec<u8> = (0..8 << 10)
+            .map_while(|word| stack.read(here.sp + word * 8))
+            .flat_map(u64::to_ne_bytes)
+            .collect();
         assert_eq!(Unwinder::new().unwind(here, &bytes, &mut copied), End::Root);
         let callers = &frames[11..count];
         assert!(callers.len() > 2);

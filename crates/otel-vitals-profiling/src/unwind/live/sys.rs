@@ -63,7 +63,11 @@ impl Stack {
     #[inline(always)]
     pub(crate) fn at(sp: u64) -> Stack {
         let (bottom, high) = bounds(sp);
-        let (bottom, high) = if (bottom..high).contains(&sp) { (bottom, high) } else { (sp / PAGE * PAGE, sp / PAGE * PAGE + PAGE) };
+        let (bottom, high) = if (bottom..high).contains(&sp) {
+            (bottom, high)
+        } else {
+            (sp / PAGE * PAGE, sp / PAGE * PAGE + PAGE)
+        };
         Stack { low: sp, high, bottom, not_send: std::marker::PhantomData }
     }
 

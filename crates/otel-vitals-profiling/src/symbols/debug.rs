@@ -1,0 +1,165 @@
+//! The debug information of one object: of its own file, or of the one that was separated from it.
+
+use super::names::{demangled, is_bare};
+use super::{Function, Line, Names};
+use crate::objects::Object;
+use addr2line::Loader;
+use object::{Object as _, ReadCache};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where debug information that is separate from its object is installed.
+const SEPARATE: &str = "/usr/lib/debug";
+
+pub(super) struct Debug {
+    /// What has lines and inlined functions, where there is such a file, and otherwise the object itself.
+    lines: Loader,
+    /// The object itself, where that is another: its table of symbols.
+    symbols: Option<Loader>,
+}
+
+/// What a file says about itself.
+struct Header {
+    build_id: Option<Vec<u8>>,
+    has_lines: bool,
+    /// The name of the file into which the debug information was moved.
+    debug_link: Option<PathBuf>,
+    /// The file of what several debug files have in common.
+    common: Option<PathBuf>,
+}
+
+impl Debug {
+    /// None where no file is this object any more, or it cannot be read.
+    pub(super) fn open(object: &Object) -> Option<Self> {
+        let (path, header) = file_of(object)?;
+        if !header.has_lines
+            && let Some((path_of_lines, header)) = separate(object, &header)
+            && let Some(lines) = load(&path_of_lines, &header)
+        {
+            return Some(Debug { lines, symbols: Loader::new(&path).ok() });
+        }
+        Some(Debug { lines: load(&path, &header)?, symbols: None })
+    }
+
+    /// What is at an address, as the file numbers them.
+    pub(super) fn names(&self, address: u64, mut one: impl FnMut(Function) -> Arc<Function>) -> Names {
+        let symbol = self.lines.find_symbol_info(address);
+        let symbol = symbol.or_else(|| self.symbols.as_ref()?.find_symbol_info(address));
+        let mut found = self.frames(address);
+        // The outermost has the code, and with it the symbol.
+        match (found.last_mut(), &symbol) {
+            (None, Some(symbol)) => {
+                found.push(Found { name: symbol.name().to_owned(), ..Found::default() });
+            }
+            (Some(outermost), Some(symbol)) if outermost.is_bare => {
+                outermost.name = symbol.name().to_owned();
+            }
+            _ => {}
+        }
+        found.retain(|found| !found.name.is_empty());
+        let lines = found.into_iter().map(|found| {
+            let name = demangled(&found.name, found.language);
+            let function = one(Function { name, system_name: found.name, file: found.file });
+            Line { function, line: found.line }
+        });
+        Names { lines: lines.collect(), offset: symbol.map(|symbol| address.wrapping_sub(symbol.address())) }
+    }
+
+    /// The functions at an address, the innermost inlined first.
+    fn frames(&self, address: u64) -> Vec<Found> {
+        let mut all = Vec::new();
+        // What cannot be read further is left out.
+        let Ok(mut frames) = self.lines.find_frames(address) else {
+            return all;
+        };
+        while let Ok(Some(frame)) = frames.next() {
+            let mut found = Found { is_bare: true, ..Found::default() };
+            if let Some(function) = &frame.function
+                && let Ok(name) = function.raw_name()
+            {
+                found.is_bare = is_bare(&name, function.language);
+                found.language = function.language;
+                found.name = name.into_owned();
+            }
+            if let Some(location) = frame.location {
+                found.file = location.file.unwrap_or_default().to_owned();
+                found.line = location.line.unwrap_or_default();
+            }
+            all.push(found);
+        }
+        all
+    }
+}
+
+/// A function as debug information has it.
+#[derive(Default)]
+struct Found {
+    name: String,
+    language: Option<addr2line::gimli::DwLang>,
+    /// Whether a symbol knows better.
+    is_bare: bool,
+    file: String,
+    line: u32,
+}
+
+/// The file that is loaded as this object: what is at its path, if it has the same build id. It may have been replaced since, and then
+/// the kernel still has that of the program.
+fn file_of(object: &Object) -> Option<(PathBuf, Header)> {
+    let at_path = Header::read(&object.path).filter(|header| {
+        header.build_id.is_some() && header.build_id.as_deref() == object.build_id.as_deref()
+    });
+    if let Some(header) = at_path {
+        return Some((object.path.clone(), header));
+    }
+    let program = PathBuf::from("/proc/self/exe");
+    let header = object.program.then(|| Header::read(&program)).flatten()?;
+    Some((program, header))
+}
+
+/// The file with the debug information of an object that has none, if there is one of the same build.
+fn separate(object: &Object, header: &Header) -> Option<(PathBuf, Header)> {
+    let build_id = header.build_id.as_deref()?;
+    let (first, rest) = build_id.split_first()?;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let by_build_id = format!("{SEPARATE}/.build-id/{first:02x}/{}.debug", hex(rest));
+    let mut candidates = vec![PathBuf::from(by_build_id)];
+    if let (Some(link), Some(folder)) = (&header.debug_link, object.path.parent()) {
+        let elsewhere = Path::new(SEPARATE).join(folder.strip_prefix("/").unwrap_or(folder));
+        candidates.extend([folder, &folder.join(".debug"), &elsewhere].map(|folder| folder.join(link)));
+    }
+    candidates.into_iter().find_map(|path| {
+        let found = Header::read(&path)?;
+        let same = found.build_id.as_deref() == Some(build_id);
+        (same && found.has_lines).then_some((path, found))
+    })
+}
+
+fn load(path: &Path, header: &Header) -> Option<Loader> {
+    let common = header.common.as_ref().map(|common| match path.parent() {
+        Some(folder) => folder.join(common),
+        None => common.clone(),
+    });
+    let with_common = common.and_then(|common| Loader::new_with_sup(path, Some(common)).ok());
+    with_common.or_else(|| Loader::new(path).ok())
+}
+
+impl Header {
+    fn read(path: &Path) -> Option<Self> {
+        // Neither a pipe nor a device is an object, and to open one may wait for ever.
+        if !std::fs::metadata(path).ok()?.is_file() {
+            return None;
+        }
+        let cache = ReadCache::new(File::open(path).ok()?);
+        let file = object::File::parse(&cache).ok()?;
+        let linked = |name: &[u8]| std::str::from_utf8(name).ok().map(PathBuf::from);
+        let debug_link = file.gnu_debuglink().ok().flatten().and_then(|(name, _)| linked(name));
+        let common = file.gnu_debugaltlink().ok().flatten().and_then(|(name, _)| linked(name));
+        Some(Header {
+            build_id: file.build_id().ok().flatten().map(<[u8]>::to_vec),
+            has_lines: file.section_by_name(".debug_info").is_some(),
+            debug_link,
+            common,
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Profiles as text, as Go answers with `debug=1`.
+
+use crate::profile::{Label, Profile, Sample};
+use crate::stacks::Shown;
+use crate::symbols::Symbols;
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+impl Profile {
+    /// The profile as text, as Go writes it with `debug=1`: what is most first, each with its stack. That of the heap can be read by
+    /// `go tool pprof`, too.
+    ///
+    /// Of what is sampled, numbers are estimates of all that there is, as in [`pprof`](Self::pprof); Go writes what it has seen and
+    /// leaves the estimate to the reader. Looks up names, as that does.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let symbols = self.symbols();
+        let mut out = String::new();
+        // A string takes everything.
+        let _ = match self.types.as_slice() {
+            [.., first, second] if first.kind == "inuse_objects" && second.kind == "inuse_space" => {
+                self.heap(&symbols, &mut out)
+            }
+            [first, ..] if first.kind == "threads" => self.table(&mut out),
+            [one] => self.counted(one.kind, &symbols, &mut out),
+            _ => self.measured(&symbols, &mut out),
+        };
+        out
+    }
+
+    /// As Go writes the heap. What its numbers are estimated from is not said where Go says it, or tools would estimate again: for them,
+    /// everything was seen.
+    fn heap(&self, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
+        let total = |kind| self.total(kind).unwrap_or(0);
+        write!(out, "heap profile: {}: {} ", total("inuse_objects"), total("inuse_space"))?;
+        writeln!(out, "[{}: {}] @ heap/2", total("alloc_objects"), total("alloc_space"))?;
+        self.remarks(out)?;
+        let place = |kind| self.types.iter().position(|of| of.kind == kind);
+        let [alloc_objects, alloc_space, inuse_objects, inuse_space] =
+            ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"].map(place);
+        for sample in self.sorted() {
+            let value =
+                |place: Option<usize>| place.and_then(|place| sample.values.get(place)).copied().unwrap_or(0);
+            write!(out, "{}: {} ", value(inuse_objects), value(inuse_space))?;
+            write!(out, "[{}: {}] @", value(alloc_objects), value(alloc_space))?;
+            self.stack(sample, symbols, out)?;
+        }
+        mappings(symbols, out)
+    }
+
+    /// As Go writes what it counts: threads it has made, goroutines.
+    fn counted(&self, kind: &str, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "{kind} profile: total {}", self.total(kind).unwrap_or(0))?;
+        self.remarks(out)?;
+        self.stacks(symbols, out)
+    }
+
+    /// What Go has no text for.
+    fn measured(&self, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
+        let name = self.types.last().map_or("", |last| last.kind);
+        let totals = self.types.iter().map(|of| {
+            let total = self.total(of.kind).unwrap_or(0);
+            format!("{total} {} ({})", of.kind, of.unit)
+        });
+        write!(out, "{name} profile: total {}", totals.collect::<Vec<_>>().join(", "))?;
+        match self.duration {
+            Some(duration) => writeln!(out, " in {duration:.3?}")?,
+            None => writeln!(out)?,
+        }
+        self.remarks(out)?;
+        self.stacks(symbols, out)
+    }
+
+    fn stacks(&self, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
+        for sample in self.sorted() {
+            for value in &sample.values {
+                write!(out, "{value} ")?;
+            }
+            write!(out, "@")?;
+            self.stack(sample, symbols, out)?;
+        }
+        mappings(symbols, out)
+    }
+
+    /// A line for each sample of what has names alone.
+    fn table(&self, out: &mut String) -> std::fmt::Result {
+        let kind = self.types.first().map_or("", |first| first.kind);
+        writeln!(out, "{kind} profile: total {}", self.total(kind).unwrap_or(0))?;
+        self.remarks(out)?;
+        for of in &self.types {
+            write!(out, "{:>16} ", format!("{}/{}", of.kind, of.unit))?;
+        }
+        writeln!(out, " labels")?;
+        for sample in self.sorted() {
+            for value in &sample.values {
+                write!(out, "{value:>16} ")?;
+            }
+            for (key, label) in &sample.labels {
+                write!(out, " {key}={}", Quoted(label))?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    /// What applies to the profile as a whole, as comments.
+    fn remarks(&self, out: &mut String) -> std::fmt::Result {
+        let time = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        writeln!(out, "# time: {} s since 1970", time.as_secs())?;
+        if let Some((of, period)) = self.period
+            && period > 1
+        {
+            writeln!(out, "# sampled: one in {period} {} of {} on average", of.unit, of.kind)?;
+        }
+        for comment in &self.comments {
+            for line in comment.lines() {
+                writeln!(out, "# {line}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of the line of a sample, and a line for each function of its stack.
+    fn stack(&self, sample: &Sample, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
+        let stack = self.shown(sample, symbols);
+        for frame in &stack {
+            if let Shown::Code { address, .. } = frame {
+                // As readers expect it: where the call returns to.
+                write!(out, " {:#x}", address.saturating_add(1))?;
+            }
+        }
+        writeln!(out)?;
+        if !sample.labels.is_empty() {
+            let labels = sample.labels.iter().map(|(key, label)| format!("{key:?}:{}", Quoted(label)));
+            writeln!(out, "# labels: {{{}}}", labels.collect::<Vec<_>>().join(", "))?;
+        }
+        for frame in &stack {
+            function_lines(frame, out)?;
+        }
+        writeln!(out)
+    }
+
+    /// The samples with the most of what is shown at first, first.
+    fn sorted(&self) -> Vec<&Sample> {
+        let place = self.default_place();
+        let value = |sample: &Sample| sample.values.get(place).copied().unwrap_or(0);
+        let mut samples: Vec<_> = self.samples.iter().collect();
+        samples.sort_by_key(|sample| std::cmp::Reverse(value(sample)));
+        samples
+    }
+}
+
+/// As Go writes the functions of a stack: address, name and offset, file and line.
+fn function_lines(frame: &Shown<'_>, out: &mut String) -> std::fmt::Result {
+    match frame {
+        Shown::Named(name) => writeln!(out, "#\t{}", name.escape_debug()),
+        Shown::Code { address, lines: [], .. } => writeln!(out, "#\t{address:#x}"),
+        Shown::Code { address, lines: [inlined @ .., outermost], offset, .. } => {
+            for line in inlined {
+                writeln!(
+                    out,
+                    "#\t{address:#x}\t{}\t{}:{}",
+                    line.function.name, line.function.file, line.line
+                )?;
+            }
+            let function = &outermost.function;
+            write!(out, "#\t{address:#x}\t{}", function.name)?;
+            if let Some(offset) = offset {
+                write!(out, "+{offset:#x}")?;
+            }
+            match function.file.as_str() {
+                "" => writeln!(out),
+                file => writeln!(out, "\t{file}:{}", outermost.line),
+            }
+        }
+    }
+}
+
+/// What is loaded, as the kernel writes it, by which tools find the files.
+fn mappings(symbols: &Symbols, out: &mut String) -> std::fmt::Result {
+    if symbols.objects.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nMAPPED_LIBRARIES: ")?;
+    for object in &symbols.objects {
+        let (start, end, offset) = (object.start, object.end, object.offset);
+        writeln!(out, "{start:08x}-{end:08x} r-xp {offset:08x} 00:00 0 {}", object.path.display())?;
+    }
+    Ok(())
+}
+
+/// A label as it is written, in one line whatever is in it.
+struct Quoted<'a>(&'a Label);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Label::Text(text) => write!(formatter, "{text:?}"),
+            Label::Number(number, "") => write!(formatter, "{number}"),
+            Label::Number(number, unit) => write!(formatter, "\"{number} {unit}\""),
+        }
+    }
+}
