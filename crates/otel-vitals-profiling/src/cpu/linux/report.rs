@@ -1,7 +1,7 @@
 //! The profile of what was seen.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::collector::Gathered;
 use super::threads::Sampled;
@@ -43,13 +43,8 @@ pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
 /// One without samples.
 pub(super) fn empty(period: u64) -> Profile {
     Profile {
-        types: vec![SAMPLES, CPU],
-        default_type: CPU.kind,
         period: Some((CPU, otel_vitals_core::signed(period))),
-        time: SystemTime::now(),
-        duration: None,
-        comments: Vec::new(),
-        samples: Vec::new(),
+        ..Profile::empty(vec![SAMPLES, CPU])
     }
 }
 
