@@ -17,10 +17,16 @@ use std::time::Duration;
 #[test]
 fn numbers() {
     let _alone = alone();
-    for trigger in triggers() { for frequency in [100, 997] {
-    let recording = start(frequency, trigger);
-    thread::scope(|scope| { for _ in 0..2 { scope.spawn(|| spend(Duration::from_secs(1))); } });
-    let profile = recording.finish();
-    eprintln!("{trigger:?} {frequency} {:?} {}", profile, profile.collapsed()); 
-    }}
+    for trigger in triggers() {
+        for frequency in [100, 997] {
+            let recording = start(frequency, trigger);
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| spend(Duration::from_secs(1)));
+                }
+            });
+            let profile = recording.finish();
+            eprintln!("{trigger:?} {frequency} {:?} {}", profile, profile.collapsed());
+        }
+    }
 }

@@ -26,7 +26,8 @@ pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
         let stack = frames.iter().map(|address| Frame::Code(*address)).collect();
         samples.push(sample(stack, count, shares.time(count), gathered.sampled.get(number)));
     }
-    let bare = gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, shares.time(*count), *number));
+    let bare =
+        gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, shares.time(*count), *number));
     let others = [
         (LEFT_OUT, gathered.tally.left_out(), shares.time(gathered.tally.left_out()), None),
         (ENDED, shares.unseen / period, shares.unseen, None),
@@ -85,10 +86,7 @@ impl Shares {
 
 /// One without samples.
 pub(super) fn empty(period: u64) -> Profile {
-    Profile {
-        period: Some((CPU, otel_vitals_core::signed(period))),
-        ..Profile::empty(vec![SAMPLES, CPU])
-    }
+    Profile { period: Some((CPU, otel_vitals_core::signed(period))), ..Profile::empty(vec![SAMPLES, CPU]) }
 }
 
 fn sample(stack: Arc<[Frame]>, count: u64, time: u64, thread: Option<&Sampled>) -> Sample {
@@ -113,19 +111,28 @@ fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
                 Duration::from_nanos(trigger::tick())
             ),
             (_, 0) => "threads were interrupted by perf events".to_owned(),
-            _ => format!("threads were interrupted by perf events ({events}) and, beyond that, by timers ({timers})"),
+            _ => format!(
+                "threads were interrupted by perf events ({events}) and, beyond that, by timers ({timers})"
+            ),
         },
-        format!("CPU time of the process {}, of which {} without a stack", seconds(gathered.spent), seconds(without)),
+        format!(
+            "CPU time of the process {}, of which {} without a stack",
+            seconds(gathered.spent),
+            seconds(without)
+        ),
     ];
     if gathered.dropped > 0 {
         let dropped = gathered.dropped;
-        comments.push(format!("{dropped} samples came too quickly; what they stand for is in the next of their thread"));
+        comments.push(format!(
+            "{dropped} samples came too quickly; what they stand for is in the next of their thread"
+        ));
     }
     if neither > 0 {
         comments.push(format!("{neither} threads could not be interrupted"));
     }
     if !gathered.copied {
-        comments.push("stacks could not be copied: process_vm_readv and /proc/self/mem are forbidden".to_owned());
+        comments
+            .push("stacks could not be copied: process_vm_readv and /proc/self/mem are forbidden".to_owned());
     }
     if gathered.disturbed {
         comments.push("something else took SIGPROF, and the profile ended there".to_owned());
