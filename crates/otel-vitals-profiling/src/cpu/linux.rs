@@ -5,6 +5,7 @@ mod collector;
 mod handler;
 mod report;
 mod slots;
+mod strays;
 mod sys;
 mod tally;
 mod threads;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::handler::{self, Copying, SLOTS, Signal};
 use super::slots::Context;
+use super::strays::Strays;
 use super::tally::Tally;
 use super::threads::{Rest, Sampled, Threads};
 use super::trigger;
@@ -20,8 +21,6 @@ const SHARE: u32 = 200;
 const LONGEST: Duration = Duration::from_secs(1);
 /// What is loaded is looked up anew at most this often because of an address that is in none.
 const REFRESH: Duration = Duration::from_millis(250);
-/// A thread whose last sample is at most so many ticks old was, as far as anybody knows, where it was.
-const RECENT: u64 = 2;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +35,7 @@ pub(super) struct Plan {
 pub(super) struct Gathered {
     pub(super) tally: Tally,
     pub(super) sampled: Vec<Sampled>,
+    pub(super) strays: Strays,
     /// Periods of threads, by number, that have no stack.
     pub(super) bare: Vec<(Option<usize>, u64)>,
     /// Threads that got a perf event, a timer, or neither.
@@ -57,14 +57,13 @@ pub(super) struct Gathered {
 struct Collector {
     threads: Threads,
     tally: Tally,
+    strays: Strays,
     unwinder: Unwinder,
     copying: Copying,
     /// The number of a thread, and frames.
     stack: Vec<u64>,
     bare: Vec<(Option<usize>, u64)>,
     refreshed: Instant,
-    /// Most periods that the rest of a thread may be to be counted where its last sample is.
-    recent: u64,
 }
 
 /// Takes a profile until `stop` says so. Tells `begun` when every thread is armed, or why that cannot be; nothing is gathered then.
@@ -91,6 +90,7 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
         armed: collector.threads.armed(),
         copied: collector.copying.possible,
         tally: collector.tally,
+        strays: collector.strays,
         bare: collector.bare,
         dropped: SLOTS.dropped(),
         spent,
@@ -106,12 +106,12 @@ impl Collector {
         Collector {
             threads: Threads::new(plan.period, plan.events),
             tally: Tally::default(),
+            strays: Strays::default(),
             unwinder: Unwinder::new(),
             copying: Copying::prepare(),
             stack: Vec::new(),
             bare: Vec::new(),
             refreshed: Instant::now(),
-            recent: RECENT * trigger::tick() / plan.period + 1,
         }
     }
 
@@ -135,9 +135,9 @@ impl Collector {
     /// Looks for threads; tells when to do so again.
     fn look(&mut self) -> Duration {
         let before = trigger::own_clock();
-        let Collector { threads, tally, bare, recent, .. } = self;
+        let Collector { threads, tally, bare, .. } = self;
         // Without a list, those that are known go on.
-        let _ = threads.look(|rest| settle(rest, *recent, tally, bare));
+        let _ = threads.look(|rest| settle(rest, tally, bare));
         let took = Duration::from_nanos(trigger::own_clock().saturating_sub(before));
         (took * SHARE).clamp(SLEEP, LONGEST)
     }
@@ -148,8 +148,8 @@ impl Collector {
         SLOTS.close();
         self.drain();
         SLOTS.release();
-        let Collector { threads, tally, bare, recent, .. } = self;
-        threads.finish(|rest| settle(rest, *recent, tally, bare));
+        let Collector { threads, tally, bare, .. } = self;
+        threads.finish(|rest| settle(rest, tally, bare));
     }
 
     fn drain(&mut self) {
@@ -157,7 +157,14 @@ impl Collector {
     }
 
     fn count(&mut self, context: &Context, stack: &[u8]) {
-        let Some((number, count)) = self.threads.count(context.thread, context.clock) else { return };
+        let Some((number, count)) = self.threads.count(context.thread, context.clock) else {
+            if let Some(name) = context.name {
+                let number = self.strays.number(name);
+                self.unwind(number, context, stack);
+                self.strays.tally.add(&self.stack, 1);
+            }
+            return;
+        };
         if count == 0 {
             return;
         }
@@ -186,10 +193,10 @@ impl Collector {
 }
 
 /// Counts what a thread used after its last sample: there, when that was just now.
-fn settle(rest: Rest, recent: u64, tally: &mut Tally, bare: &mut Vec<(Option<usize>, u64)>) {
+fn settle(rest: Rest, tally: &mut Tally, bare: &mut Vec<(Option<usize>, u64)>) {
     match rest.last {
-        Some(place) if rest.count <= recent => tally.add_at(place, rest.count),
-        _ => match bare.iter_mut().find(|(number, _)| *number == rest.number) {
+        Some(place) => tally.add_at(place, rest.count),
+        None => match bare.iter_mut().find(|(number, _)| *number == rest.number) {
             Some((_, count)) => *count += rest.count,
             None => bare.push((rest.number, rest.count)),
         },
