@@ -13,8 +13,10 @@ use super::threads::{Rest, Sampled, Threads};
 use super::trigger;
 use crate::unwind::{End, Registers, Unwinder};
 
-/// How often it looks, at least, for samples and for threads. To be woken costs some tens of microseconds.
-const SLEEP: Duration = Duration::from_millis(20);
+/// How often it looks, at least, for samples and for threads. To be woken and to look costs a hundred microseconds, or more.
+const SLEEP: Duration = Duration::from_millis(50);
+/// How often where a thread must be found to be sampled, which it is as soon as it uses CPU time elsewhere.
+const SHORT_SLEEP: Duration = Duration::from_millis(20);
 /// Looking for threads takes at most this part of the time of a core: one in so many.
 const SHARE: u32 = 200;
 /// But threads are looked for this often whatever it takes.
@@ -117,7 +119,7 @@ impl Collector {
 
     /// Until `stop` says so; false when somebody else took the signal, so that it must end.
     fn gather(&mut self, stop: &AtomicBool) -> bool {
-        let mut next = Instant::now() + SLEEP;
+        let mut next = Instant::now() + self.sleep();
         while !stop.load(Acquire) {
             self.drain();
             let now = Instant::now();
@@ -127,9 +129,13 @@ impl Collector {
                 }
                 next = now + self.look();
             }
-            SLOTS.wait(SLEEP.min(next.saturating_duration_since(now)));
+            SLOTS.wait(self.sleep().min(next.saturating_duration_since(now)));
         }
         true
+    }
+
+    fn sleep(&self) -> Duration {
+        if self.threads.notices() { SLEEP } else { SHORT_SLEEP }
     }
 
     /// Looks for threads; tells when to do so again.
@@ -139,7 +145,7 @@ impl Collector {
         // Without a list, those that are known go on.
         let _ = threads.look(|rest| settle(rest, tally, bare));
         let took = Duration::from_nanos(trigger::own_clock().saturating_sub(before));
-        (took * SHARE).clamp(SLEEP, LONGEST)
+        (took * SHARE).clamp(self.sleep(), LONGEST)
     }
 
     /// Takes the triggers away and counts what is there.

@@ -249,7 +249,7 @@ impl Claim<'_> {
         (self.slots.stacks.address() + self.index * room, room)
     }
 
-    /// Lets the collector have it, with so many bytes of stack. It looks by itself some fifty times a second, and sooner when half of
+    /// Lets the collector have it, with so many bytes of stack. It looks by itself some twenty times a second, and sooner when half of
     /// the slots are filled.
     pub(super) fn publish(self, context: &Context, length: usize) {
         let slots = self.slots;

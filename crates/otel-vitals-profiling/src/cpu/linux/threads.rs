@@ -177,6 +177,11 @@ impl Threads {
         &self.sampled
     }
 
+    /// Whether threads are noticed by what they use, before anybody looks for them.
+    pub(super) fn notices(&self) -> bool {
+        self.triggers.has_process()
+    }
+
     /// How many threads got a perf event, a timer, or neither.
     pub(super) fn armed(&self) -> [u64; 3] {
         self.triggers.armed

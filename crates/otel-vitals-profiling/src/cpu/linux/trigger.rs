@@ -55,6 +55,11 @@ impl Triggers {
         }
     }
 
+    /// Whether threads are interrupted that nobody knows yet.
+    pub(super) fn has_process(&self) -> bool {
+        self.of_process.is_some()
+    }
+
     pub(super) fn disarm_process(&mut self) {
         self.of_process = None;
     }
@@ -62,13 +67,14 @@ impl Triggers {
     /// Has a thread interrupted for the first time when its CPU time is `first` nanoseconds, and then with each period. An event begins
     /// with a whole period.
     pub(super) fn arm(&mut self, thread: u32, first: u64) -> io::Result<Armed> {
-        if self.events && self.held < MOST_EVENTS {
-            if let Ok(event) = Event::arm(thread, self.period) {
-                self.held += 1;
-                self.armed[0] += 1;
-                handler::set_triggered(thread, true);
-                return Ok(Armed::Event(event));
-            }
+        if self.events
+            && self.held < MOST_EVENTS
+            && let Ok(event) = Event::arm(thread, self.period)
+        {
+            self.held += 1;
+            self.armed[0] += 1;
+            handler::set_triggered(thread, true);
+            return Ok(Armed::Event(event));
         }
         let timer = Timer::arm(thread, Signal::Timer.number(), first, self.period);
         match &timer {

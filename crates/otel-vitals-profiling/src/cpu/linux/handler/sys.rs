@@ -75,7 +75,7 @@ pub(super) fn current(signal: Signal) -> io::Result<Action> {
 }
 
 pub(super) fn install(signal: Signal) -> io::Result<()> {
-    // On the alternate stack where a thread has one; system calls go on that can; nothing else of ours comes in between.
+    // On the alternate stack where a thread has one, and system calls go on that can.
     set(signal, address(), libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK)
 }
 
@@ -90,6 +90,9 @@ fn set(signal: Signal, action: usize, flags: c_int) -> io::Result<()> {
         let mut new: libc::sigaction = std::mem::zeroed();
         new.sa_sigaction = action;
         new.sa_flags = flags;
+        // Nothing comes in between. Alternate stacks are small, eight KiB in Rust's own threads, of which the kernel needs up to half for
+        // each signal that interrupts a handler.
+        libc::sigfillset(&mut new.sa_mask);
         libc::sigaction(signal.number(), &new, ptr::null_mut())
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
