@@ -88,14 +88,18 @@ pub(crate) fn own_time() -> Duration {
 
 /// Computes until the thread has used so much CPU time.
 pub(crate) fn spend(time: Duration) {
-    spend_in(work, time);
+    spend_in(work, 300_000, time);
 }
 
-/// Does `work` until the thread has used so much CPU time.
-pub(crate) fn spend_in(work: fn(u64) -> u64, time: Duration) {
-    let until = own_time() + time;
-    while own_time() < until {
-        black_box(work(300_000));
+/// Does `work`, so many rounds at a time, until the thread has used so much CPU time; returns how much it was.
+pub(crate) fn spend_in(work: fn(u64) -> u64, rounds: u64, time: Duration) -> Duration {
+    let before = own_time();
+    loop {
+        black_box(work(rounds));
+        let spent = own_time() - before;
+        if spent >= time {
+            return spent;
+        }
     }
 }
 
