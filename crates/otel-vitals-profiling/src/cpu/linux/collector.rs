@@ -57,6 +57,7 @@ pub(super) struct Gathered {
 }
 
 struct Collector {
+    events: bool,
     threads: Threads,
     tally: Tally,
     strays: Strays,
@@ -106,6 +107,7 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
 impl Collector {
     fn new(plan: Plan) -> Self {
         Collector {
+            events: plan.events,
             threads: Threads::new(plan.period, plan.events),
             tally: Tally::default(),
             strays: Strays::default(),
@@ -124,7 +126,7 @@ impl Collector {
             self.drain();
             let now = Instant::now();
             if now >= next {
-                if !handler::is_there(Signal::Timer) {
+                if !self.is_undisturbed() {
                     return false;
                 }
                 next = now + self.look();
@@ -132,6 +134,11 @@ impl Collector {
             SLOTS.wait(self.sleep().min(next.saturating_duration_since(now)));
         }
         true
+    }
+
+    /// Whether what interrupts threads still comes to us.
+    fn is_undisturbed(&self) -> bool {
+        handler::is_there(Signal::Timer) && (!self.events || handler::is_there(Signal::Event))
     }
 
     fn sleep(&self) -> Duration {

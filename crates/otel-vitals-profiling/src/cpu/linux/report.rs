@@ -158,7 +158,7 @@ fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
             .push("stacks could not be copied: process_vm_readv and /proc/self/mem are forbidden".to_owned());
     }
     if gathered.disturbed {
-        comments.push("something else took SIGPROF, and the profile ended there".to_owned());
+        comments.push("something else took the signal of the profile, which ended there".to_owned());
     }
     comments
 }

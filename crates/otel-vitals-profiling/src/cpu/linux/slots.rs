@@ -295,3 +295,6 @@ impl Slot {
         Context { thread: self.thread.load(Relaxed), clock: self.clock.load(Relaxed), ip, sp, fp, lr, name }
     }
 }
+
+#[cfg(test)]
+mod tests;
