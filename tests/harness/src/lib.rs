@@ -12,6 +12,7 @@
 #[cfg(target_os = "linux")]
 pub mod cgroup;
 pub mod go;
+pub mod pprof;
 
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
