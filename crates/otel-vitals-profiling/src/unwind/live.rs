@@ -28,8 +28,9 @@ pub(crate) use sys::here;
 /// How many threads walk by tables at a time.
 const CACHES: usize = 8;
 
-/// Bytes of stack that must be left to walk by tables.
-const ROOM: u64 = 16 << 10;
+/// Bytes of stack that must be left to walk by tables. gimli builds rows of tables on the stack, and copies them there in builds that
+/// are not optimised.
+const ROOM: u64 = if cfg!(debug_assertions) { 64 << 10 } else { 24 << 10 };
 
 /// How often objects are looked for at most, when addresses are in none.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -299,6 +300,14 @@ mod tests {
     use crate::unwind::{DEEPEST, End, Unwinder};
     use std::hint::black_box;
 
+    /// The slots belong to the whole program.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        prepare().unwrap();
+        alone
+    }
+
     #[inline(never)]
     fn recurse(depth: usize, frames: &mut [u64]) -> usize {
         let count = if depth == 0 {
@@ -321,7 +330,7 @@ mod tests {
 
     #[test]
     fn the_callers_are_found() {
-        prepare().unwrap();
+        let _alone = alone();
         let mut frames = [0; DEEPEST];
         let count = recurse(30, &mut frames);
         assert!(frames[..31].iter().all(is_recurse), "{:x?}", &frames[..count]);
@@ -338,7 +347,8 @@ mod tests {
             let count = by_tables(&mut frames);
             (fast, frames[..count].to_vec())
         }
-        if prepare().unwrap() == Way::Tables {
+        let _alone = alone();
+        if way() == Some(Way::Tables) {
             return assert!(!by_frame_pointers_is_exact(), "frame pointers are not used, and are there");
         }
         learn();
@@ -363,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_stack_deeper_than_there_is_room_for_is_cut_at_the_root() {
-        prepare().unwrap();
+        let _alone = alone();
         let mut frames = [0; 16];
         assert_eq!(recurse(1_000, &mut frames), 16);
         assert!(frames.iter().all(is_recurse));
@@ -371,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_small_stack_is_walked_or_left_alone() {
-        prepare().unwrap();
+        let _alone = alone();
         let count = with_stack(16 << 10, || {
             let mut frames = [0; 64];
             recurse(3, &mut frames)
@@ -383,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_walk_ends_at_the_end_of_the_stack() {
-        prepare().unwrap();
+        let _alone = alone();
         let root = with_stack(256 << 10, || {
             let mut frames = [0; DEEPEST];
             let count = recurse(3, &mut frames);
@@ -395,7 +405,7 @@ mod tests {
 
     #[test]
     fn who_finds_no_cache_goes_without_a_stack() {
-        prepare().unwrap();
+        let _alone = alone();
         if way() == Some(Way::FramePointers) {
             return;
         }
@@ -424,7 +434,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_same_stack_has_the_same_frames() {
-        prepare().unwrap();
+        let _alone = alone();
         let (mut frames, mut copied) = ([0; DEEPEST], Vec::new());
         let count = recurse(10, &mut frames);
         let here = sys::here();
@@ -440,5 +450,16 @@ mod tests {
         if way() == Some(Way::Tables) {
             assert_eq!(callers[1..], copied[1..]);
         }
+    }
+
+    #[test]
+    fn a_walk_takes_less_of_the_stack_than_must_be_left() {
+        let _alone = alone();
+        learn();
+        let nothing = sys::depth::of(|| {
+            let _ = sys::Stack::at(sys::here().sp);
+        });
+        let walk = sys::depth::of(|| assert!(by_tables(&mut [0; 8]) > 1));
+        assert!((walk - nothing) as u64 * 4 < ROOM * 3, "{}", walk - nothing);
     }
 }
