@@ -1,0 +1,147 @@
+//! What happens in a thread that is interrupted.
+//!
+//! The handler stays once it is there. A timer's signal may be pending in a thread that blocks it for as long as that likes, and the
+//! default of `SIGPROF` ends the process. What is not ours is passed on to who was there before.
+
+mod sys;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*};
+
+use super::slots::{Context, Slots};
+
+pub(super) use sys::token;
+
+/// Where samples go.
+pub(super) static SLOTS: Slots = Slots::new();
+
+/// How many handlers of others may be called at a time.
+const PASSING: usize = 16;
+
+/// What interrupts a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// `SIGPROF`, sent by timers, which the kernel drops at `execve`.
+    Timer,
+    /// `SIGURG`, sent by perf events. One that is pending at `execve` meets the new program, which by default ignores it, as it would not
+    /// `SIGPROF`.
+    Event,
+}
+
+/// What was there before the handler.
+#[derive(Debug)]
+struct Previous {
+    installed: AtomicBool,
+    /// Address of the function, or `SIG_DFL` or `SIG_IGN`.
+    action: AtomicUsize,
+    flags: AtomicI32,
+}
+
+static TIMER: Previous = Previous::new();
+static EVENT: Previous = Previous::new();
+/// Threads that are in a handler of others, zero for none: who installed theirs on top of ours and passes on to ours in turn would be
+/// called for ever.
+static PASSED: [AtomicU32; PASSING] = [const { AtomicU32::new(0) }; PASSING];
+/// How stacks are copied.
+static COPY: AtomicI32 = AtomicI32::new(NOT_AT_ALL);
+const BY_CALL: i32 = -1;
+const NOT_AT_ALL: i32 = -2;
+
+/// Sees to it that the signal has our handler. That of an application for `SIGURG` is left alone, with an error.
+pub(super) fn install(signal: Signal) -> io::Result<()> {
+    let current = sys::current(signal)?;
+    if current.is_ours() {
+        return Ok(());
+    }
+    if signal == Signal::Event && current.is_handler() {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    let previous = signal.previous();
+    previous.action.store(current.action, Relaxed);
+    previous.flags.store(current.flags, Relaxed);
+    previous.installed.store(true, Release);
+    sys::install(signal)
+}
+
+/// Whether the signal still has our handler.
+pub(super) fn is_there(signal: Signal) -> bool {
+    sys::current(signal).is_ok_and(|current| current.is_ours())
+}
+
+/// Takes the handler of events away, unless somebody else's is there by now. The default ignores what may come late.
+pub(super) fn remove_events() {
+    if EVENT.installed.load(Acquire) && is_there(Signal::Event) {
+        sys::restore(Signal::Event, EVENT.action.load(Relaxed), EVENT.flags.load(Relaxed));
+        EVENT.installed.store(false, Relaxed);
+    }
+}
+
+/// How stacks can be copied here, which a handler is told for as long as this lives. `process_vm_readv` never faults, whatever it is told to
+/// read; where it is forbidden, reading `/proc/self/mem` does the same.
+#[derive(Debug)]
+pub(super) struct Copying {
+    _memory: Option<std::fs::File>,
+    /// Whether there is a way.
+    pub(super) possible: bool,
+}
+
+impl Copying {
+    pub(super) fn prepare() -> Self {
+        let (how, memory) = if sys::copies_by_call() {
+            (BY_CALL, None)
+        } else {
+            use std::os::fd::AsRawFd as _;
+            let memory = std::fs::File::open("/proc/self/mem").ok();
+            (memory.as_ref().map_or(NOT_AT_ALL, |file| file.as_raw_fd()), memory)
+        };
+        COPY.store(how, Relaxed);
+        Copying { _memory: memory, possible: how != NOT_AT_ALL }
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        COPY.store(NOT_AT_ALL, Relaxed);
+    }
+}
+
+impl Signal {
+    fn previous(self) -> &'static Previous {
+        match self {
+            Signal::Timer => &TIMER,
+            Signal::Event => &EVENT,
+        }
+    }
+}
+
+impl Previous {
+    const fn new() -> Self {
+        Previous { installed: AtomicBool::new(false), action: AtomicUsize::new(0), flags: AtomicI32::new(0) }
+    }
+}
+
+/// Takes a sample of the thread that it runs in. In signal context: no locks, no memory, no panics.
+fn sample(registers: impl FnOnce() -> Context) {
+    let Some(visit) = SLOTS.enter() else { return };
+    let Some(claim) = visit.claim() else { return };
+    let context = registers();
+    let (to, room) = claim.stack();
+    let length = match COPY.load(Relaxed) {
+        NOT_AT_ALL => 0,
+        BY_CALL => sys::copy(context.sp, to, room),
+        memory => sys::read(memory, context.sp, to, room),
+    };
+    claim.publish(&context, length);
+}
+
+/// Calls `handler` unless this thread is in it already. In signal context.
+fn pass_on(thread: u32, handler: impl FnOnce()) {
+    if PASSED.iter().any(|passed| passed.load(Relaxed) == thread) {
+        return;
+    }
+    let free = PASSED.iter().find(|passed| passed.compare_exchange(0, thread, Relaxed, Relaxed).is_ok());
+    if let Some(place) = free {
+        handler();
+        place.store(0, Relaxed);
+    }
+}
