@@ -1,7 +1,7 @@
 //! `go tool pprof`, for the tests that ask it what it reads in our profiles.
 
 use crate::go;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -50,21 +50,11 @@ impl Pprof {
     #[must_use]
     pub fn ask(&self, profile: &[u8], question: &[&str]) -> String {
         let home = self.home.path();
-        self.ask_with(profile, question, home)
-    }
-
-    /// The same, where it finds programs in a folder: each in one that is called like its build id.
-    ///
-    /// # Panics
-    /// When it fails, with what it says.
-    #[must_use]
-    pub fn ask_with(&self, profile: &[u8], question: &[&str], programs: &Path) -> String {
-        let home = self.home.path();
         let file = tempfile::Builder::new().prefix("profile").tempfile_in(home).expect("a file");
         std::fs::write(file.path(), profile).expect("a file can be written");
         let mut command = Command::new(&self.program);
         command.arg("-symbolize=none").args(question).arg(file.path());
-        command.env("HOME", home).env("PPROF_TMPDIR", home).env("PPROF_BINARY_PATH", programs);
+        command.env("HOME", home).env("PPROF_TMPDIR", home).env("PPROF_BINARY_PATH", home);
         let output = command.output().expect("it is there");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "pprof {question:?}: {error}");
