@@ -141,7 +141,9 @@ fn leaves(raw: &str, program: &Path) -> BTreeMap<String, i64> {
     // What is mapped begins with the page of the first code, which is that of `.text` or of what is before it in its segment.
     let segments = fs::read(program).unwrap();
     let object = object::File::parse(&*segments).unwrap();
-    let code = object.segments().find(|segment| segment.address() <= text.begin && text.end <= segment.address() + segment.size());
+    let code = object
+        .segments()
+        .find(|segment| segment.address() <= text.begin && text.end <= segment.address() + segment.size());
     let bias = start - code.unwrap().address() / 4096 * 4096;
     let locations = part("Locations").take_while(|line| *line != "Mappings").filter_map(|line| {
         let (id, rest) = line.trim().split_once(": 0x")?;
@@ -157,7 +159,8 @@ fn leaves(raw: &str, program: &Path) -> BTreeMap<String, i64> {
     for line in part("Samples:").skip(1).take_while(|line| *line != "Locations") {
         let Some((values, stack)) = line.split_once(": ") else { continue };
         let leaf = stack.split_whitespace().next().and_then(|id| names.get(id));
-        if let (Some(leaf), Some(Ok(value))) = (leaf, values.split_whitespace().nth(1).map(str::parse::<i64>)) {
+        if let (Some(leaf), Some(Ok(value))) = (leaf, values.split_whitespace().nth(1).map(str::parse::<i64>))
+        {
             *leaves.entry(leaf.clone()).or_default() += value;
         }
     }
