@@ -135,8 +135,7 @@ fn leaves(raw: &str, program: &Path) -> BTreeMap<String, i64> {
     let loader = addr2line::Loader::new(program).unwrap();
     let text = loader.get_section_range(b".text").unwrap();
     let hexadecimal = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
-    let part = |from: &str| raw.lines().skip_while(move |line| *line != from).skip(1);
-    let mapping = part("Mappings").next().unwrap().split_whitespace().nth(1).unwrap();
+    let mapping = part(raw, "Mappings").next().unwrap().split_whitespace().nth(1).unwrap();
     let start = hexadecimal(mapping.split('/').next().unwrap());
     // What is mapped begins with the page of the first code, which is that of `.text` or of what is before it in its segment.
     let segments = fs::read(program).unwrap();
@@ -145,7 +144,7 @@ fn leaves(raw: &str, program: &Path) -> BTreeMap<String, i64> {
         .segments()
         .find(|segment| segment.address() <= text.begin && text.end <= segment.address() + segment.size());
     let bias = start - code.unwrap().address() / 4096 * 4096;
-    let locations = part("Locations").take_while(|line| *line != "Mappings").filter_map(|line| {
+    let locations = part(raw, "Locations").take_while(|line| *line != "Mappings").filter_map(|line| {
         let (id, rest) = line.trim().split_once(": 0x")?;
         Some((id, hexadecimal(rest.split_whitespace().next()?)))
     });
@@ -156,7 +155,7 @@ fn leaves(raw: &str, program: &Path) -> BTreeMap<String, i64> {
         })
         .collect();
     let mut leaves = BTreeMap::new();
-    for line in part("Samples:").skip(1).take_while(|line| *line != "Locations") {
+    for line in part(raw, "Samples:").skip(1).take_while(|line| *line != "Locations") {
         let Some((values, stack)) = line.split_once(": ") else { continue };
         let leaf = stack.split_whitespace().next().and_then(|id| names.get(id));
         if let (Some(leaf), Some(Ok(value))) = (leaf, values.split_whitespace().nth(1).map(str::parse::<i64>))
@@ -165,6 +164,11 @@ fn leaves(raw: &str, program: &Path) -> BTreeMap<String, i64> {
         }
     }
     leaves
+}
+
+/// What is below a headline.
+fn part<'a>(raw: &'a str, headline: &'static str) -> impl Iterator<Item = &'a str> {
+    raw.lines().skip_while(move |line| *line != headline).skip(1)
 }
 
 fn build_id(program: &Path) -> String {
