@@ -1,5 +1,11 @@
 //! What tests of CPU profiles share: CPU time that is spent in known functions, and what a profile says of it.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "each test uses a part, and fails when it cannot go on"
+)]
 
 use otel_vitals_profiling::cpu::{self, Recording, Trigger};
 use otel_vitals_profiling::{Error, Profile};
@@ -82,13 +88,36 @@ pub fn own_time() -> Duration {
 
 /// Computes until the thread has used so much CPU time.
 pub fn spend(time: Duration) {
+    spend_in(work, time);
+}
+
+/// Does `work` until the thread has used so much CPU time.
+pub fn spend_in(work: fn(u64) -> u64, time: Duration) {
     let until = own_time() + time;
     while own_time() < until {
-        black_box(work(20_000));
+        black_box(work(300_000));
     }
 }
 
+/// Calls nothing, however it is built.
 #[inline(never)]
-pub fn work(rounds: u64) -> u64 {
-    (0..rounds).fold(1, |sum, next| black_box(sum ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+pub fn work(mut rounds: u64) -> u64 {
+    let mut state = rounds | 1;
+    while rounds > 0 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        rounds -= 1;
+    }
+    state
+}
+
+/// CPU time of all threads that are there.
+pub fn threads_time() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let times = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(times.sum())
 }

@@ -1,0 +1,143 @@
+//! Signals and forks beside a CPU profile: handlers of the application go on, and a forked child is a process of its own.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+fn main() {}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "../seen/mod.rs"]
+mod seen;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod sys;
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn main() {
+    // Each in a child, in which no handler was installed yet, and which may end by a signal.
+    let scenarios: [(&str, fn()); 6] = [
+        ("handlers of the application get the signals that are not ours", steps::handler_before),
+        ("a handler on top of ours that passes signals on is not called for ever", steps::handler_on_top),
+        ("a handler that takes over ends the profile", steps::handler_meanwhile),
+        ("a handler for SIGURG keeps events away", steps::handler_for_events),
+        ("a thread that blocks the signal has its CPU time without a stack", steps::blocked),
+        ("a child that was forked meanwhile has no part in it and can take its own", steps::forked),
+    ];
+    for (what, scenario) in scenarios {
+        assert_eq!(sys::in_child(scenario), Ok(0), "{what}");
+    }
+    let by_default = sys::in_child(steps::default_action);
+    assert_eq!(by_default, Err(libc::SIGPROF), "what SIGPROF does by default, it still does");
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod steps {
+    use crate::seen::*;
+    use crate::sys;
+    use otel_vitals_profiling::Error;
+    use otel_vitals_profiling::cpu::{self, Trigger};
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::time::{Duration, Instant};
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const A_WHILE: Duration = Duration::from_millis(50);
+
+    pub(super) fn handler_before() {
+        sys::count_signals();
+        for _ in 0..3 {
+            let recording = start(997, Trigger::Timers);
+            spend(A_WHILE);
+            sys::send();
+            assert!(recording.finish().total("cpu").unwrap() > 0);
+            sys::send();
+        }
+        assert_eq!(sys::COUNTED.load(Relaxed), 6, "its own, and none of ours");
+    }
+
+    pub(super) fn handler_on_top() {
+        drop(start(997, Trigger::Timers));
+        sys::count_and_pass_on();
+        for _ in 0..3 {
+            let recording = start(997, Trigger::Timers);
+            spend(A_WHILE);
+            sys::send();
+            assert!(recording.finish().total("cpu").unwrap() > 0);
+        }
+        // Once from ours, which it passes on to, which leaves it at that.
+        assert_eq!(sys::COUNTED.load(Relaxed), 3);
+    }
+
+    pub(super) fn handler_meanwhile() {
+        let recording = start(100, Trigger::Timers);
+        sys::count_signals();
+        let until = Instant::now() + DEADLINE;
+        while std::fs::read_to_string("/proc/self/timers").is_ok_and(|timers| !timers.is_empty()) {
+            assert!(Instant::now() < until, "the timers go on");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let profile = recording.finish();
+        assert!(profile.text().contains("something else took SIGPROF"), "{}", profile.text());
+    }
+
+    pub(super) fn handler_for_events() {
+        sys::handle_urgent();
+        let refused = cpu::start(&options(997, Trigger::Perf));
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        let recording = start(997, Trigger::Auto);
+        spend(A_WHILE);
+        assert!(recording.finish().total("cpu").unwrap() > 0);
+    }
+
+    pub(super) fn blocked() {
+        for trigger in triggers() {
+            let recording = start(997, trigger);
+            std::thread::Builder::new()
+                .name("blocks".into())
+                .spawn(|| {
+                    sys::block_signals();
+                    spend(A_WHILE * 4);
+                })
+                .unwrap()
+                .join()
+                .unwrap();
+            let profile = recording.finish();
+            let total = Duration::from_nanos(profile.total("cpu").unwrap().unsigned_abs());
+            assert!(total >= A_WHILE * 4, "{total:?}");
+            let stacks = stacks(&profile);
+            let bare = time(&stacks, |stack| stack.leaf().starts_with('['));
+            assert!(bare >= A_WHILE * 3, "{trigger:?}: {bare:?} without a stack");
+        }
+    }
+
+    pub(super) fn forked() {
+        for trigger in triggers() {
+            let recording = start(997, trigger);
+            spend(A_WHILE);
+            let mut recording = Some(recording);
+            let outcome = sys::in_child_with(|| {
+                spend(A_WHILE);
+                let profile = recording.take().unwrap().finish();
+                assert_eq!(profile.total("samples"), Some(0), "nobody has sampled here");
+                let own = start(997, trigger);
+                spend(A_WHILE);
+                assert!(own.finish().total("cpu").unwrap() > 0);
+            });
+            assert_eq!(outcome, Ok(0), "{trigger:?}");
+            spend(A_WHILE);
+            let profile = recording.unwrap().finish();
+            assert!(profile.total("cpu").unwrap() > 0);
+        }
+    }
+
+    pub(super) fn default_action() {
+        let recording = start(997, Trigger::Timers);
+        spend(A_WHILE);
+        drop(recording);
+        sys::send();
+        // Ends here.
+    }
+}
