@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Where debug information that is separate from its object is installed.
 const SEPARATE: &str = "/usr/lib/debug";
 
+/// The program, as long as it runs.
+const PROGRAM: &str = "/proc/self/exe";
+
 pub(super) struct Debug {
     /// What has lines and inlined functions, where there is such a file, and otherwise the object itself.
     lines: Loader,
@@ -103,18 +106,30 @@ struct Found {
     line: u32,
 }
 
-/// The file that is loaded as this object: what is at its path, if it has the same build id. It may have been replaced since, and then
-/// the kernel still has that of the program.
+/// The file that is loaded as this object. That of the program the kernel keeps, whatever is at its path by now; of a library it is the
+/// one at its path, if it has the same build id.
 fn file_of(object: &Object) -> Option<(PathBuf, Header)> {
-    let at_path = Header::read(&object.path).filter(|header| {
-        header.build_id.is_some() && header.build_id.as_deref() == object.build_id.as_deref()
-    });
-    if let Some(header) = at_path {
-        return Some((object.path.clone(), header));
+    if object.program {
+        let kept = Path::new(PROGRAM);
+        // Beside its path there may be more.
+        let path = if is_same(&object.path, kept) { &object.path } else { kept };
+        return Some((path.to_owned(), Header::read(path)?));
     }
-    let program = PathBuf::from("/proc/self/exe");
-    let header = object.program.then(|| Header::read(&program)).flatten()?;
-    Some((program, header))
+    let header = Header::read(&object.path)?;
+    let same = header.build_id.is_some() && header.build_id.as_deref() == object.build_id.as_deref();
+    same.then(|| (object.path.clone(), header))
+}
+
+#[cfg(unix)]
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((file(one), file(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(not(unix))]
+fn is_same(_one: &Path, _other: &Path) -> bool {
+    false
 }
 
 /// The file with the debug information of an object that has none, if there is one of the same build.
@@ -164,7 +179,8 @@ impl Header {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::fs;
