@@ -3,11 +3,13 @@
 //! Debug information is read when a profile is written, of one object at a time, for one profile at a time, and put away again: what
 //! was found is kept, within bounds, so that the next profile reads less.
 
+mod batch;
 mod cache;
 mod debug;
 mod names;
 
 use crate::objects::{self, Object};
+use batch::Batch;
 use cache::Cache;
 use debug::Debug;
 use std::collections::{BTreeSet, HashMap};
@@ -98,45 +100,47 @@ impl Symbols {
 
 /// The names of addresses in one object.
 fn names(object: &Object, addresses: &[u64], cache: &mut Cache) -> Vec<Arc<Names>> {
-    let mut debug = Opened::NotYet;
-    let mut find = |address: &u64| {
-        let address = address.wrapping_sub(object.bias);
-        if let Some(known) = cache.get(object, address) {
-            return known;
-        }
-        let names = debug.of(object).and_then(|debug| {
-            // What others wrote reads what others wrote: strange debug information must not cost the profile.
-            otel_vitals_core::caught(|| debug.names(address, |function| cache.function(function)))
-        });
-        match names {
-            Some(names) => cache.insert(object, address, names),
-            None => {
-                debug = Opened::Unreadable;
-                Arc::default()
-            }
-        }
-    };
-    addresses.iter().map(&mut find).collect()
-}
-
-/// Debug information that is opened when something is not known yet.
-enum Opened {
-    NotYet,
-    Readable(Box<Debug>),
-    Unreadable,
-}
-
-impl Opened {
-    fn of(&mut self, object: &Object) -> Option<&Debug> {
-        if let Opened::NotYet = self {
-            let opened = otel_vitals_core::caught(|| Debug::open(object)).flatten();
-            *self = opened.map_or(Opened::Unreadable, |debug| Opened::Readable(Box::new(debug)));
-        }
-        match self {
-            Opened::Readable(debug) => Some(debug),
-            _ => None,
-        }
+    let in_file = addresses.iter().map(|address| address.wrapping_sub(object.bias));
+    let unknown: Vec<u64> = in_file.clone().filter(|address| cache.get(object, *address).is_none()).collect();
+    let mut found = HashMap::new();
+    if !unknown.is_empty() {
+        let batch = apart(|| look_up(object, &unknown));
+        let names = batch.read(|function| cache.function(function));
+        let names: Vec<_> = unknown.into_iter().zip(names).collect();
+        found.extend(
+            names.into_iter().map(|(address, names)| (address, cache.insert(object, address, names))),
+        );
     }
+    let known = |address: u64| found.get(&address).cloned().or_else(|| cache.get(object, address));
+    in_file.map(|address| known(address).unwrap_or_default()).collect()
+}
+
+/// Does it on a thread of its own: what reading debug information takes for a while is then in an arena of the C library's of its own,
+/// which is given back when the thread ends, where it would otherwise stay with whatever is allocated beside it.
+fn apart<T: Default + Send>(work: impl Fn() -> T + Sync) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("vitals-symbols".to_owned());
+        match thread.spawn_scoped(scope, &work) {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            Err(_) => work(),
+        }
+    })
+}
+
+/// The names of the first of these addresses, of as many as can be looked up.
+fn look_up(object: &Object, addresses: &[u64]) -> Batch {
+    let mut batch = Batch::new();
+    // What others wrote reads what others wrote: strange debug information must not cost the profile.
+    let Some(debug) = otel_vitals_core::caught(|| Debug::open(object)).flatten() else {
+        return batch;
+    };
+    for address in addresses {
+        let Some(names) = otel_vitals_core::caught(|| debug.names(*address, Arc::new)) else {
+            break;
+        };
+        batch.push(&names);
+    }
+    batch
 }
 
 #[cfg(test)]
