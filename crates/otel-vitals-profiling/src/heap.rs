@@ -36,6 +36,8 @@
 //! Without frame pointers, a thread that has less than 24 KiB of stack left gets no stack for its sample, and no more than eight
 //! threads walk at a time. Such samples count as `[stack not walked]`.
 
+#[cfg(all(feature = "jemalloc", target_os = "linux"))]
+mod jemalloc;
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod sampled;
 #[cfg(not(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64"))))]
@@ -112,4 +114,22 @@ pub fn table_size() -> u64 {
 #[must_use]
 pub fn dropped() -> Dropped {
     sampled::dropped()
+}
+
+/// The heap profile that jemalloc keeps itself, where it is built with profiling and started with it (feature `jemalloc`): the types
+/// of [`profile`], without those of what was ever allocated unless jemalloc keeps that (`prof_accum:true`).
+///
+/// It knows what C code has got from jemalloc, too, and costs more: stacks are walked by libgcc. Blocks count as large as their size
+/// classes. The profile is written to a file in memory and read from there, while jemalloc holds locks of its own.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] when jemalloc is built or started without profiling, which says what it takes, and on other systems than
+/// Linux; [`Error::System`] when the profile cannot be written or read.
+#[cfg(feature = "jemalloc")]
+pub fn jemalloc_profile() -> Result<Profile, Error> {
+    #[cfg(target_os = "linux")]
+    return jemalloc::profile();
+    #[cfg(not(target_os = "linux"))]
+    Err(Error::Unavailable { what: "heap profile of jemalloc", why: "it takes Linux" })
 }

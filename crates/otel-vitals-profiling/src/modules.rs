@@ -122,7 +122,8 @@ impl Modules {
     }
 
     /// Bytes that copies of tables take.
-    pub(crate) fn copied(&self) -> usize {
+    #[cfg(test)]
+    fn copied(&self) -> usize {
         let size = |section: &Section| match &section.bytes {
             Bytes::Mapped(_) => 0,
             Bytes::Copied(bytes) => bytes.len(),

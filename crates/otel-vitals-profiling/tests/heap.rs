@@ -12,6 +12,7 @@
 use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use otel_vitals_alloc::Counting;
 use otel_vitals_profiling::heap;
@@ -201,4 +202,70 @@ fn to_install_it_again_sets_the_interval() {
     let _alone = sampled_every(INTERVAL);
     heap::install(12_345).unwrap();
     assert_eq!(heap::interval(), 12_345);
+}
+
+/// `examples/passage.rs`, loaded.
+struct Passage(*mut libc::c_void);
+
+impl Passage {
+    fn load() -> Self {
+        let mut path = std::env::current_exe().unwrap();
+        path.pop();
+        path.pop();
+        path.push("examples/libpassage.so");
+        let name = std::ffi::CString::new(path.into_os_string().into_encoded_bytes()).unwrap();
+        // SAFETY: the library runs no code when it is loaded.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+        assert!(!handle.is_null(), "{name:?} cannot be loaded");
+        Passage(handle)
+    }
+
+    fn call(&self, act: extern "C" fn()) {
+        // SAFETY: the handle is open, the name ends with a zero, and this is the function's type.
+        unsafe {
+            let function = libc::dlsym(self.0, c"passage".as_ptr());
+            assert!(!function.is_null());
+            std::mem::transmute::<*mut libc::c_void, extern "C" fn(extern "C" fn())>(function)(act);
+        }
+    }
+
+    /// Whether the library has gone with it.
+    fn unload(self) -> bool {
+        // SAFETY: the handle is open, and nobody has kept a function.
+        assert_eq!(unsafe { libc::dlclose(self.0) }, 0);
+        !std::fs::read_to_string("/proc/self/maps").unwrap().contains("libpassage.so")
+    }
+}
+
+static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+#[inline(never)]
+extern "C" fn allocate_behind_a_library() {
+    let block = black_box(vec![1_u8; 1 << 20]);
+    KEPT.lock().unwrap().push(block);
+}
+
+#[inline(never)]
+fn before_the_library(passage: &Passage) {
+    passage.call(allocate_behind_a_library);
+    black_box(passage);
+}
+
+#[test]
+fn stacks_lead_through_a_library_that_is_loaded_later_and_stay_when_it_is_unloaded() {
+    let _alone = sampled_every(INTERVAL);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for _ in 0..3 {
+        let passage = Passage::load();
+        let before = at("before_the_library", "alloc_objects");
+        // The first samples may come before the library is known.
+        while at("before_the_library", "alloc_objects") == before {
+            assert!(Instant::now() < deadline, "{}", heap::profile().unwrap().collapsed());
+            before_the_library(&passage);
+        }
+        assert!(passage.unload(), "the library is never unloaded: this tests nothing");
+        assert!(at("allocate_behind_a_library", "inuse_space") >= 1 << 20);
+        KEPT.lock().unwrap().clear();
+        assert_eq!(at("allocate_behind_a_library", "inuse_space"), 0);
+    }
 }

@@ -6,10 +6,8 @@ mod stacks;
 mod sys;
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use otel_vitals_alloc::sampling;
 
@@ -22,12 +20,14 @@ use stacks::{FRACTION, NO_ROOM, NOT_WALKED};
 
 static HEAP: Heap = Heap::new();
 static INSTALLED: AtomicBool = AtomicBool::new(false);
+/// The last interval that was not zero, which is what samples were drawn with that are there while sampling is off.
+static PERIOD: AtomicU64 = AtomicU64::new(super::DEFAULT_INTERVAL);
 
 pub(super) fn install(interval: u64) -> Result<(), Error> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     if INSTALLED.load(Acquire) {
-        sampling::set_interval(interval);
+        set_interval(interval);
         return Ok(());
     }
     if !is_counted() {
@@ -41,6 +41,7 @@ pub(super) fn install(interval: u64) -> Result<(), Error> {
         ));
     }
     INSTALLED.store(true, Release);
+    set_interval(interval);
     Ok(())
 }
 
@@ -54,6 +55,9 @@ fn is_counted() -> bool {
 
 pub(super) fn set_interval(interval: u64) {
     if INSTALLED.load(Acquire) {
+        if interval > 0 {
+            PERIOD.store(interval, Relaxed);
+        }
         sampling::set_interval(interval);
     }
 }
@@ -72,7 +76,7 @@ pub(super) fn profile() -> Result<Profile, Error> {
         of("inuse_space", "bytes"),
     ]);
     profile.of_allocator = true;
-    profile.period = Some((of("space", "bytes"), otel_vitals_core::signed(interval())));
+    profile.period = Some((of("space", "bytes"), otel_vitals_core::signed(PERIOD.load(Relaxed))));
     profile.samples = samples(tables);
     comments().into_iter().for_each(|comment| profile.comment(comment));
     Ok(profile)

@@ -6,9 +6,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 
 /// Stacks that there is room for.
-pub(super) const MOST: usize = 32 << 10;
-/// Places of the index.
-const PLACES: usize = 2 * MOST;
+const MOST: usize = 32 << 10;
 /// Places that are tried for a stack.
 const TRIES: usize = 32;
 /// Frames that there is room for, of all stacks together.
@@ -17,7 +15,12 @@ const FRAMES: usize = 2 << 20;
 const FIELDS: usize = 3;
 
 /// Words of memory that they take.
-pub(super) const WORDS: usize = PLACES + MOST * FIELDS + FRAMES;
+pub(super) const WORDS: usize = words(MOST, FRAMES);
+
+/// Words of memory that so many stacks take, with so many frames. The index has two places for each.
+const fn words(most: usize, frames: usize) -> usize {
+    most * (2 + FIELDS) + frames
+}
 
 /// The stack of what was allocated where no stack was to be had.
 pub(super) const NOT_WALKED: u32 = 0;
@@ -54,8 +57,12 @@ pub(super) struct Allocated {
 impl<'a> Stacks<'a> {
     /// In [`WORDS`] words of memory that are zero; none fits in less.
     pub(super) fn new(memory: &'a [AtomicU64]) -> Self {
-        let (index, rest) = memory.split_at_checked(PLACES).unwrap_or_default();
-        let (records, frames) = rest.split_at_checked(MOST * FIELDS).unwrap_or_default();
+        Stacks::with_room_for(MOST, memory)
+    }
+
+    fn with_room_for(most: usize, memory: &'a [AtomicU64]) -> Self {
+        let (index, rest) = memory.split_at_checked(2 * most).unwrap_or_default();
+        let (records, frames) = rest.split_at_checked(most * FIELDS).unwrap_or_default();
         Stacks {
             index,
             records: records.as_chunks().0,
@@ -74,7 +81,10 @@ impl<'a> Stacks<'a> {
         let tag = hash >> NUMBER_BITS << NUMBER_BITS;
         let mut written = None;
         for place in 0..TRIES {
-            let Some(place) = self.index.get((hash as usize).wrapping_add(place) % PLACES) else { break };
+            let Some(place) = (hash as usize).wrapping_add(place).checked_rem(self.index.len()) else {
+                break;
+            };
+            let Some(place) = self.index.get(place) else { break };
             let mut entry = place.load(Acquire);
             if entry == 0 {
                 let Some(number) = written.or_else(|| self.write(frames)) else { break };
@@ -96,7 +106,7 @@ impl<'a> Stacks<'a> {
     pub(super) fn add(&self, number: u32, size: u64, weight: u64) {
         if let Some([_, objects, bytes]) = self.records.get(number as usize) {
             objects.fetch_add(weight, Relaxed);
-            let exactly = u128::from(weight) * u128::from(size) >> (FRACTION - BYTES_FRACTION);
+            let exactly = (u128::from(weight) * u128::from(size)) >> (FRACTION - BYTES_FRACTION);
             bytes.fetch_add(exactly as u64, Relaxed);
         }
     }
@@ -154,8 +164,11 @@ mod tests {
     use std::sync::Barrier;
     use std::thread;
 
+    const FEW: usize = 100;
+
+    /// Of [`FEW`] stacks with four frames each.
     fn memory() -> Vec<AtomicU64> {
-        (0..WORDS).map(|_| AtomicU64::new(0)).collect()
+        (0..words(FEW, 4 * FEW)).map(|_| AtomicU64::new(0)).collect()
     }
 
     fn frames(stacks: &Stacks<'_>, number: u32) -> Vec<u64> {
@@ -165,7 +178,7 @@ mod tests {
     #[test]
     fn a_stack_has_one_number_and_its_frames() {
         let memory = memory();
-        let stacks = Stacks::new(&memory);
+        let stacks = Stacks::with_room_for(FEW, &memory);
         let (first, second) = (stacks.number(&[1, 2, 3]), stacks.number(&[1, 2]));
         assert!(first >= RESERVED as u32 && second >= RESERVED as u32 && first != second);
         assert_eq!(stacks.number(&[1, 2, 3]), first);
@@ -177,7 +190,7 @@ mod tests {
     #[test]
     fn fractions_of_blocks_add_up() {
         let memory = memory();
-        let stacks = Stacks::new(&memory);
+        let stacks = Stacks::with_room_for(FEW, &memory);
         let number = stacks.number(&[1]);
         for _ in 0..1_000 {
             stacks.add(number, 7, (1 << FRACTION) + (1 << FRACTION) / 4);
@@ -188,17 +201,15 @@ mod tests {
 
     #[test]
     fn when_there_is_no_room_those_that_are_there_stay() {
-        if cfg!(miri) {
-            return;
-        }
         let memory = memory();
-        let stacks = Stacks::new(&memory);
-        let numbers: Vec<_> = (0..2 * MOST as u64).map(|n| stacks.number(&[n * 64, 1, 2])).collect();
-        let kept = numbers.iter().filter(|number| **number != NO_ROOM).count();
-        assert!(kept > MOST - MOST / 10 && kept <= MOST - RESERVED, "{kept}");
-        for (n, number) in numbers.iter().enumerate().filter(|(_, number)| **number != NO_ROOM) {
-            assert_eq!(stacks.number(&[n as u64 * 64, 1, 2]), *number);
-            assert_eq!(frames(&stacks, *number), [n as u64 * 64, 1, 2]);
+        let stacks = Stacks::with_room_for(FEW, &memory);
+        let stack = |n: usize| [n as u64 * 64, 1, 2];
+        let numbers: Vec<_> = (0..2 * FEW).map(|n| stacks.number(&stack(n))).collect();
+        let kept = || numbers.iter().enumerate().filter(|(_, number)| **number != NO_ROOM);
+        assert_eq!(kept().count(), FEW - RESERVED);
+        for (n, number) in kept() {
+            assert_eq!(stacks.number(&stack(n)), *number);
+            assert_eq!(frames(&stacks, *number), stack(n));
         }
         stacks.add(NO_ROOM, 10, 1 << FRACTION);
         assert_eq!(stacks.allocated(NO_ROOM).bytes, 10.0);
@@ -206,15 +217,21 @@ mod tests {
 
     #[test]
     fn frames_that_there_is_no_room_for_are_no_stack() {
+        let memory = memory();
+        let stacks = Stacks::with_room_for(FEW, &memory);
+        let kept = (0..FEW as u64).filter(|n| stacks.number(&[*n; 13]) != NO_ROOM).count();
+        assert_eq!(kept, 4 * FEW / 13);
+        assert_ne!(stacks.number(&[7]), NO_ROOM, "a short one finds the room that is left");
+    }
+
+    #[test]
+    fn as_many_stacks_as_there_is_room_for_are_found_in_the_index() {
         if cfg!(miri) {
             return;
         }
-        let memory = memory();
-        let stacks = Stacks::new(&memory);
-        let long: Vec<u64> = (0..500).collect();
-        let kept =
-            (0..MOST as u64).filter(|n| stacks.number(&[&[*n][..], &long].concat()) != NO_ROOM).count();
-        assert_eq!(kept, FRAMES / 501);
+        let stacks = Stacks::new(super::super::sys::words(WORDS).expect("there is address space"));
+        let kept = (0..2 * MOST as u64).filter(|n| stacks.number(&[n * 64, 1, 2]) != NO_ROOM).count();
+        assert!(kept > MOST - MOST / 10 && kept <= MOST - RESERVED, "{kept}");
     }
 
     #[test]
@@ -226,9 +243,9 @@ mod tests {
 
     #[test]
     fn threads_that_come_with_the_same_stacks_get_the_same_numbers() {
-        let rounds: u64 = if cfg!(miri) { 30 } else { 5_000 };
+        let rounds = FEW as u64 / 2 - 1;
         let memory = memory();
-        let (stacks, start) = (&Stacks::new(&memory), &Barrier::new(2));
+        let (stacks, start) = (&Stacks::with_room_for(FEW, &memory), &Barrier::new(2));
         let work = || {
             start.wait();
             let numbers = (0..rounds).map(|n| {

@@ -142,7 +142,7 @@ pub(super) fn find_main_stack() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` may be written. Where the call fails, it says that there is no stack.
     unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
-    MAIN_LOW.store(high.saturating_sub((limit.rlim_cur as u64).min(MAIN_AT_MOST)), Relaxed);
+    MAIN_LOW.store(high.saturating_sub(limit.rlim_cur.min(MAIN_AT_MOST)), Relaxed);
     MAIN_HIGH.store(high, Relaxed);
 }
 
