@@ -51,25 +51,26 @@ fn functions_have_the_shares_that_they_use_and_are_the_leaves() {
     let _alone = alone();
     for trigger in triggers() {
         let recording = start(997, trigger);
-        let spent = Builder::new().name("seventy-thirty".into()).spawn(|| {
+        let spending = Builder::new().name("seventy-thirty".into()).spawn(|| {
+            let mut spent = [Duration::ZERO; 2];
             for _ in 0..12 {
-                spend_in(seventy, Duration::from_millis(70));
-                spend_in(thirty, Duration::from_millis(30));
+                spent[0] += spend_in(seventy, 1_000_000, Duration::from_millis(70));
+                spent[1] += spend_in(thirty, 1_000_000, Duration::from_millis(30));
             }
+            spent.map(|spent| spent.as_secs_f64())
         });
-        spent.unwrap().join().unwrap();
+        let spent = spending.unwrap().join().unwrap();
         let stacks = stacks(&recording.finish());
         let of_thread = time(&stacks, |stack| stack.thread == "seventy-thirty").as_secs_f64();
-        let share = |name: &str| {
+        for (name, spent_in) in ["::seventy", "::thirty"].into_iter().zip(spent) {
             let leaves =
                 time(&stacks, |stack| stack.thread == "seventy-thirty" && stack.leaf().ends_with(name));
-            leaves.as_secs_f64() / of_thread
-        };
-        let shares = [share("::seventy"), share("::thirty")];
-        assert!(
-            (shares[0] - 0.7).abs() <= MARGIN && (shares[1] - 0.3).abs() <= MARGIN,
-            "{trigger:?}: {shares:?}"
-        );
+            let (share, expected) = (leaves.as_secs_f64() / of_thread, spent_in / (spent[0] + spent[1]));
+            assert!(
+                (share - expected).abs() <= MARGIN,
+                "{trigger:?}: {share} in {name} instead of {expected}"
+            );
+        }
         // From the thread's first function on.
         let whole = |stack: &Stack| stack.passes("start_thread") && stack.passes("spend_in");
         let cut = time(&stacks, |stack| stack.passes("::seventy") && !whole(stack));

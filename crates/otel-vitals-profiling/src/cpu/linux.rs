@@ -5,6 +5,7 @@ mod collector;
 mod handler;
 mod report;
 mod slots;
+mod strays;
 mod sys;
 mod tally;
 mod threads;
@@ -54,7 +55,7 @@ pub(super) fn start(frequency: u32, trigger: Trigger) -> Result<Recording, Error
             .map_err(|source| Error::System { what: "thread of the CPU profile", source })?
     };
     // From here on it is ended when this is dropped.
-    let recording = Recording { turn: turn, plan, stop, collector: Some(collector) };
+    let recording = Recording { turn, plan, stop, collector: Some(collector) };
     match begins.recv() {
         Ok(Ok(())) => Ok(recording),
         // A handler of an earlier one has not come to an end.

@@ -87,6 +87,9 @@ mod profiled {
     /// How long one recording is. They begin and end in the midst of it all, too.
     const RECORDING: Duration = Duration::from_millis(1500);
 
+    /// What a thread does until it is stopped; returns how often.
+    type Work = fn(&AtomicBool) -> u64;
+
     pub(super) fn options(trigger: &str) -> cpu::Options {
         let mut options = cpu::Options::default();
         options.frequency = 997;
@@ -106,7 +109,7 @@ mod profiled {
         }
         stacks::quiet();
         let stop = AtomicBool::new(false);
-        let workers: [(&str, fn(&AtomicBool) -> u64); 14] = [
+        let workers: [(&str, Work); 14] = [
             ("panics", stacks::panics),
             ("deep", stacks::recurses),
             ("small", stacks::small),

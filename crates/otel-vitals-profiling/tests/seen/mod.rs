@@ -15,33 +15,33 @@ use std::time::Duration;
 
 /// A stack as a profile has it.
 #[derive(Clone, Debug)]
-pub struct Stack {
-    pub thread: String,
+pub(crate) struct Stack {
+    pub(crate) thread: String,
     /// The root first.
-    pub frames: Vec<String>,
+    pub(crate) frames: Vec<String>,
     /// CPU time.
-    pub time: Duration,
+    pub(crate) time: Duration,
 }
 
 /// One profile at a time is taken, and what one test does must not be in that of another.
-pub fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn options(frequency: u32, trigger: Trigger) -> cpu::Options {
+pub(crate) fn options(frequency: u32, trigger: Trigger) -> cpu::Options {
     let mut options = cpu::Options::default();
     options.frequency = frequency;
     options.trigger = trigger;
     options
 }
 
-pub fn start(frequency: u32, trigger: Trigger) -> Recording {
+pub(crate) fn start(frequency: u32, trigger: Trigger) -> Recording {
     cpu::start(&options(frequency, trigger)).unwrap()
 }
 
 /// The triggers that this system allows.
-pub fn triggers() -> Vec<Trigger> {
+pub(crate) fn triggers() -> Vec<Trigger> {
     match cpu::start(&options(1, Trigger::Perf)) {
         Ok(_) => vec![Trigger::Timers, Trigger::Perf],
         Err(Error::Unavailable { .. }) => {
@@ -52,7 +52,7 @@ pub fn triggers() -> Vec<Trigger> {
     }
 }
 
-pub fn stacks(profile: &Profile) -> Vec<Stack> {
+pub(crate) fn stacks(profile: &Profile) -> Vec<Stack> {
     let folded = profile.collapsed();
     let stacks = folded.lines().map(|line| {
         let (stack, value) = line.rsplit_once(' ').unwrap();
@@ -65,43 +65,47 @@ pub fn stacks(profile: &Profile) -> Vec<Stack> {
 }
 
 /// CPU time of the stacks that `wanted` picks.
-pub fn time(stacks: &[Stack], wanted: impl Fn(&Stack) -> bool) -> Duration {
+pub(crate) fn time(stacks: &[Stack], wanted: impl Fn(&Stack) -> bool) -> Duration {
     stacks.iter().filter(|stack| wanted(stack)).map(|stack| stack.time).sum()
 }
 
 impl Stack {
-    pub fn leaf(&self) -> &str {
+    pub(crate) fn leaf(&self) -> &str {
         self.frames.last().map_or("", String::as_str)
     }
 
     /// Whether it has a frame whose name has this in it.
-    pub fn passes(&self, name: &str) -> bool {
+    pub(crate) fn passes(&self, name: &str) -> bool {
         self.frames.iter().any(|frame| frame.contains(name))
     }
 }
 
 /// CPU time of the calling thread.
-pub fn own_time() -> Duration {
+pub(crate) fn own_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// Computes until the thread has used so much CPU time.
-pub fn spend(time: Duration) {
-    spend_in(work, time);
+pub(crate) fn spend(time: Duration) {
+    spend_in(work, 300_000, time);
 }
 
-/// Does `work` until the thread has used so much CPU time.
-pub fn spend_in(work: fn(u64) -> u64, time: Duration) {
-    let until = own_time() + time;
-    while own_time() < until {
-        black_box(work(300_000));
+/// Does `work`, so many rounds at a time, until the thread has used so much CPU time; returns how much it was.
+pub(crate) fn spend_in(work: fn(u64) -> u64, rounds: u64, time: Duration) -> Duration {
+    let before = own_time();
+    loop {
+        black_box(work(rounds));
+        let spent = own_time() - before;
+        if spent >= time {
+            return spent;
+        }
     }
 }
 
 /// Calls nothing, however it is built.
 #[inline(never)]
-pub fn work(mut rounds: u64) -> u64 {
+pub(crate) fn work(mut rounds: u64) -> u64 {
     let mut state = rounds | 1;
     while rounds > 0 {
         state ^= state << 13;
@@ -113,7 +117,7 @@ pub fn work(mut rounds: u64) -> u64 {
 }
 
 /// CPU time of all threads that are there.
-pub fn threads_time() -> Duration {
+pub(crate) fn threads_time() -> Duration {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let times = tasks.filter_map(|task| {
         let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;

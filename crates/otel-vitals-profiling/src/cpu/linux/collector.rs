@@ -7,21 +7,22 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::handler::{self, Copying, SLOTS, Signal};
 use super::slots::Context;
+use super::strays::Strays;
 use super::tally::Tally;
 use super::threads::{Rest, Sampled, Threads};
 use super::trigger;
 use crate::unwind::{End, Registers, Unwinder};
 
-/// How often it looks, at least, for samples and for threads. To be woken costs some tens of microseconds.
-const SLEEP: Duration = Duration::from_millis(20);
+/// How often it looks, at least, for samples and for threads. To be woken and to look costs a hundred microseconds, or more.
+const SLEEP: Duration = Duration::from_millis(50);
+/// How often where a thread must be found to be sampled, which it is as soon as it uses CPU time elsewhere.
+const SHORT_SLEEP: Duration = Duration::from_millis(20);
 /// Looking for threads takes at most this part of the time of a core: one in so many.
 const SHARE: u32 = 200;
 /// But threads are looked for this often whatever it takes.
 const LONGEST: Duration = Duration::from_secs(1);
 /// What is loaded is looked up anew at most this often because of an address that is in none.
 const REFRESH: Duration = Duration::from_millis(250);
-/// A thread whose last sample is at most so many ticks old was, as far as anybody knows, where it was.
-const RECENT: u64 = 2;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Plan {
 pub(super) struct Gathered {
     pub(super) tally: Tally,
     pub(super) sampled: Vec<Sampled>,
+    pub(super) strays: Strays,
     /// Periods of threads, by number, that have no stack.
     pub(super) bare: Vec<(Option<usize>, u64)>,
     /// Threads that got a perf event, a timer, or neither.
@@ -55,16 +57,16 @@ pub(super) struct Gathered {
 }
 
 struct Collector {
+    events: bool,
     threads: Threads,
     tally: Tally,
+    strays: Strays,
     unwinder: Unwinder,
     copying: Copying,
     /// The number of a thread, and frames.
     stack: Vec<u64>,
     bare: Vec<(Option<usize>, u64)>,
     refreshed: Instant,
-    /// Most periods that the rest of a thread may be to be counted where its last sample is.
-    recent: u64,
 }
 
 /// Takes a profile until `stop` says so. Tells `begun` when every thread is armed, or why that cannot be; nothing is gathered then.
@@ -91,6 +93,7 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
         armed: collector.threads.armed(),
         copied: collector.copying.possible,
         tally: collector.tally,
+        strays: collector.strays,
         bare: collector.bare,
         dropped: SLOTS.dropped(),
         spent,
@@ -104,42 +107,52 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
 impl Collector {
     fn new(plan: Plan) -> Self {
         Collector {
+            events: plan.events,
             threads: Threads::new(plan.period, plan.events),
             tally: Tally::default(),
+            strays: Strays::default(),
             unwinder: Unwinder::new(),
             copying: Copying::prepare(),
             stack: Vec::new(),
             bare: Vec::new(),
             refreshed: Instant::now(),
-            recent: RECENT * trigger::tick() / plan.period + 1,
         }
     }
 
     /// Until `stop` says so; false when somebody else took the signal, so that it must end.
     fn gather(&mut self, stop: &AtomicBool) -> bool {
-        let mut next = Instant::now() + SLEEP;
+        let mut next = Instant::now() + self.sleep();
         while !stop.load(Acquire) {
             self.drain();
             let now = Instant::now();
             if now >= next {
-                if !handler::is_there(Signal::Timer) {
+                if !self.is_undisturbed() {
                     return false;
                 }
                 next = now + self.look();
             }
-            SLOTS.wait(SLEEP.min(next.saturating_duration_since(now)));
+            SLOTS.wait(self.sleep().min(next.saturating_duration_since(now)));
         }
         true
+    }
+
+    /// Whether what interrupts threads still comes to us.
+    fn is_undisturbed(&self) -> bool {
+        handler::is_there(Signal::Timer) && (!self.events || handler::is_there(Signal::Event))
+    }
+
+    fn sleep(&self) -> Duration {
+        if self.threads.notices() { SLEEP } else { SHORT_SLEEP }
     }
 
     /// Looks for threads; tells when to do so again.
     fn look(&mut self) -> Duration {
         let before = trigger::own_clock();
-        let Collector { threads, tally, bare, recent, .. } = self;
+        let Collector { threads, tally, bare, .. } = self;
         // Without a list, those that are known go on.
-        let _ = threads.look(|rest| settle(rest, *recent, tally, bare));
+        let _ = threads.look(|rest| settle(rest, tally, bare));
         let took = Duration::from_nanos(trigger::own_clock().saturating_sub(before));
-        (took * SHARE).clamp(SLEEP, LONGEST)
+        (took * SHARE).clamp(self.sleep(), LONGEST)
     }
 
     /// Takes the triggers away and counts what is there.
@@ -148,8 +161,8 @@ impl Collector {
         SLOTS.close();
         self.drain();
         SLOTS.release();
-        let Collector { threads, tally, bare, recent, .. } = self;
-        threads.finish(|rest| settle(rest, *recent, tally, bare));
+        let Collector { threads, tally, bare, .. } = self;
+        threads.finish(|rest| settle(rest, tally, bare));
     }
 
     fn drain(&mut self) {
@@ -157,7 +170,14 @@ impl Collector {
     }
 
     fn count(&mut self, context: &Context, stack: &[u8]) {
-        let Some((number, count)) = self.threads.count(context.thread, context.clock) else { return };
+        let Some((number, count)) = self.threads.count(context.thread, context.clock) else {
+            if let Some(name) = context.name {
+                let number = self.strays.number(name);
+                self.unwind(number, context, stack);
+                self.strays.tally.add(&self.stack, 1);
+            }
+            return;
+        };
         if count == 0 {
             return;
         }
@@ -186,10 +206,10 @@ impl Collector {
 }
 
 /// Counts what a thread used after its last sample: there, when that was just now.
-fn settle(rest: Rest, recent: u64, tally: &mut Tally, bare: &mut Vec<(Option<usize>, u64)>) {
+fn settle(rest: Rest, tally: &mut Tally, bare: &mut Vec<(Option<usize>, u64)>) {
     match rest.last {
-        Some(place) if rest.count <= recent => tally.add_at(place, rest.count),
-        _ => match bare.iter_mut().find(|(number, _)| *number == rest.number) {
+        Some(place) => tally.add_at(place, rest.count),
+        None => match bare.iter_mut().find(|(number, _)| *number == rest.number) {
             Some((_, count)) => *count += rest.count,
             None => bare.push((rest.number, rest.count)),
         },

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering:
 
 use super::slots::{Context, Slots};
 
-pub(super) use sys::token;
+pub(super) use sys::{token, token_of_process};
 
 /// Where samples go.
 pub(super) static SLOTS: Slots = Slots::new();
@@ -42,6 +42,9 @@ static EVENT: Previous = Previous::new();
 /// Threads that are in a handler of others, zero for none: who installed theirs on top of ours and passes on to ours in turn would be
 /// called for ever.
 static PASSED: [AtomicU32; PASSING] = [const { AtomicU32::new(0) }; PASSING];
+/// Threads that have a trigger of their own, each at the place that its id has, if no other is there.
+static TRIGGERED: [AtomicU32; PLACES] = [const { AtomicU32::new(0) }; PLACES];
+const PLACES: usize = 1024;
 /// How stacks are copied.
 static COPY: AtomicI32 = AtomicI32::new(NOT_AT_ALL);
 const BY_CALL: i32 = -1;
@@ -118,6 +121,19 @@ impl Previous {
     const fn new() -> Self {
         Previous { installed: AtomicBool::new(false), action: AtomicUsize::new(0), flags: AtomicI32::new(0) }
     }
+}
+
+/// Remembers, or forgets, that a thread has a trigger of its own.
+pub(super) fn set_triggered(thread: u32, triggered: bool) {
+    if let Some(place) = TRIGGERED.get(thread as usize % PLACES) {
+        let (before, after) = if triggered { (0, thread) } else { (thread, 0) };
+        let _ = place.compare_exchange(before, after, Relaxed, Relaxed);
+    }
+}
+
+/// False of one that has none, and of some that have.
+fn is_triggered(thread: u32) -> bool {
+    TRIGGERED.get(thread as usize % PLACES).is_some_and(|place| place.load(Relaxed) == thread)
 }
 
 /// Takes a sample of the thread that it runs in. In signal context: no locks, no memory, no panics.

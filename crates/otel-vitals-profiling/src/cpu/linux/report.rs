@@ -26,11 +26,21 @@ pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
         let stack = frames.iter().map(|address| Frame::Code(*address)).collect();
         samples.push(sample(stack, count, shares.time(count), gathered.sampled.get(number)));
     }
+    for (number, frames, count) in gathered.strays.tally.stacks() {
+        let stack = frames.iter().map(|address| Frame::Code(*address)).collect();
+        let time = shares.time_of_strays(count);
+        let labels = gathered.strays.name(number).map(|name| ("thread", Label::Text(Arc::clone(name))));
+        samples.push(Sample {
+            labels: labels.into_iter().collect(),
+            ..sample(stack, time / period, time, None)
+        });
+    }
     let bare =
         gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, shares.time(*count), *number));
     let others = [
         (LEFT_OUT, gathered.tally.left_out(), shares.time(gathered.tally.left_out()), None),
-        (ENDED, shares.unseen / period, shares.unseen, None),
+        // Somebody was seen where they were, which is told above.
+        (ENDED, shares.unseen / period, if shares.strays == 0 { shares.unseen } else { 0 }, None),
     ];
     for (name, count, time, number) in bare.chain(others).filter(|(_, _, time, _)| *time > 0) {
         let thread = number.and_then(|number| gathered.sampled.get(number));
@@ -54,15 +64,20 @@ struct Shares {
     counts: u64,
     /// Time of what was counted, nanoseconds.
     counted: u64,
-    /// Time of threads of which nothing is known, nanoseconds.
+    /// Time of threads that were not known, nanoseconds.
     unseen: u64,
+    /// How often one of these was seen.
+    strays: u64,
 }
 
 impl Shares {
     fn of(gathered: &Gathered, period: u64) -> Self {
         let bare: u64 = gathered.bare.iter().map(|(_, count)| count).sum();
         let stacks: u64 = gathered.tally.stacks().map(|(_, _, count)| count).sum();
-        Self::new(stacks + bare + gathered.tally.left_out(), period, gathered.spent, gathered.used)
+        let strays = gathered.strays.tally.stacks().map(|(_, _, count)| count).sum();
+        let shares =
+            Self::new(stacks + bare + gathered.tally.left_out(), period, gathered.spent, gathered.used);
+        Shares { strays, ..shares }
     }
 
     /// Of `spent` nanoseconds, `used` are of threads that were known at the time. What these used when nobody looked any more is in their counts
@@ -71,17 +86,24 @@ impl Shares {
     fn new(counts: u64, period: u64, spent: u64, used: u64) -> Self {
         let left = spent.saturating_sub(counts * period);
         let unseen = if counts == 0 { left } else { left.min(spent.saturating_sub(used)) };
-        Shares { counts, counted: spent - unseen, unseen }
+        Shares { counts, counted: spent - unseen, unseen, strays: 0 }
     }
 
     /// CPU time of so many counts, nanoseconds.
     fn time(&self, count: u64) -> u64 {
-        if self.counts == 0 {
-            return 0;
-        }
-        let time = u128::from(count) * u128::from(self.counted) / u128::from(self.counts);
-        u64::try_from(time).unwrap_or(u64::MAX)
+        part(self.counted, count, self.counts)
     }
+
+    /// CPU time of threads that were not known where they were seen so many times, nanoseconds.
+    fn time_of_strays(&self, count: u64) -> u64 {
+        part(self.unseen, count, self.strays)
+    }
+}
+
+/// `count` parts of `all` by which `time` is shared out.
+fn part(time: u64, count: u64, all: u64) -> u64 {
+    let part = (u128::from(time) * u128::from(count)).checked_div(all.into()).unwrap_or(0);
+    u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 /// One without samples.
@@ -103,7 +125,8 @@ fn sample(stack: Arc<[Frame]>, count: u64, time: u64, thread: Option<&Sampled>) 
 fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
     let [events, timers, neither] = gathered.armed;
     let bare: u64 = gathered.bare.iter().map(|(_, count)| count).sum();
-    let without = shares.unseen + shares.time(bare + gathered.tally.left_out());
+    let unseen = if shares.strays == 0 { shares.unseen } else { 0 };
+    let without = unseen + shares.time(bare + gathered.tally.left_out());
     let mut comments = vec![
         match (events, timers) {
             (0, _) => format!(
@@ -135,7 +158,7 @@ fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
             .push("stacks could not be copied: process_vm_readv and /proc/self/mem are forbidden".to_owned());
     }
     if gathered.disturbed {
-        comments.push("something else took SIGPROF, and the profile ended there".to_owned());
+        comments.push("something else took the signal of the profile, which ended there".to_owned());
     }
     comments
 }

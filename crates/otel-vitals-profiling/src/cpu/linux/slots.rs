@@ -34,7 +34,12 @@ pub(super) struct Context {
     pub(super) fp: u64,
     /// Zero where the machine has none.
     pub(super) lr: u64,
+    /// The thread's name, up to a zero, of one that nobody knows yet and that may not live long enough to be asked.
+    pub(super) name: Option<Name>,
 }
+
+/// As the kernel keeps it (`TASK_COMM_LEN`), in words.
+pub(super) type Name = [u64; 2];
 
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -61,6 +66,8 @@ struct Slot {
     length: AtomicU32,
     clock: AtomicU64,
     registers: [AtomicU64; 4],
+    named: AtomicBool,
+    name: [AtomicU64; 2],
 }
 
 /// A handler that is in.
@@ -242,7 +249,7 @@ impl Claim<'_> {
         (self.slots.stacks.address() + self.index * room, room)
     }
 
-    /// Lets the collector have it, with so many bytes of stack. It looks by itself some fifty times a second, and sooner when half of
+    /// Lets the collector have it, with so many bytes of stack. It looks by itself some twenty times a second, and sooner when half of
     /// the slots are filled.
     pub(super) fn publish(self, context: &Context, length: usize) {
         let slots = self.slots;
@@ -263,6 +270,8 @@ impl Slot {
             length: AtomicU32::new(0),
             clock: AtomicU64::new(0),
             registers: [const { AtomicU64::new(0) }; 4],
+            named: AtomicBool::new(false),
+            name: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -274,10 +283,18 @@ impl Slot {
         for (place, register) in self.registers.iter().zip(registers) {
             place.store(register, Relaxed);
         }
+        self.named.store(context.name.is_some(), Relaxed);
+        for (place, word) in self.name.iter().zip(context.name.unwrap_or_default()) {
+            place.store(word, Relaxed);
+        }
     }
 
     fn context(&self) -> Context {
         let [ip, sp, fp, lr] = self.registers.each_ref().map(|register| register.load(Relaxed));
-        Context { thread: self.thread.load(Relaxed), clock: self.clock.load(Relaxed), ip, sp, fp, lr }
+        let name = self.named.load(Relaxed).then(|| self.name.each_ref().map(|word| word.load(Relaxed)));
+        Context { thread: self.thread.load(Relaxed), clock: self.clock.load(Relaxed), ip, sp, fp, lr, name }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,12 +12,16 @@ use super::trigger::{self, Armed, Triggers};
 const REMEMBERED: u32 = 2;
 /// A name is read at each of so many first looks: threads get theirs after they have begun.
 const NAMED: u32 = 3;
+/// A thread whose last sample is at most so many ticks old was, as far as anybody knows, where it was.
+const RECENT: u64 = 2;
 /// How often the kernel is asked at the start which threads there are.
 const MOST_LISTS: u32 = 5;
 
 #[derive(Debug)]
 pub(super) struct Threads {
     period: u64,
+    /// Most periods that what a thread used after its last sample may be to have been used where that is.
+    recent: u64,
     random: Random,
     triggers: Triggers,
     known: HashMap<u32, Thread>,
@@ -61,7 +65,7 @@ pub(super) struct Rest {
     pub(super) count: u64,
     /// Number of the thread.
     pub(super) number: Option<usize>,
-    /// Where its last sample was counted.
+    /// Where its last sample was counted, when that was just now.
     pub(super) last: Option<usize>,
 }
 
@@ -69,6 +73,7 @@ impl Threads {
     pub(super) fn new(period: u64, events: bool) -> Self {
         Threads {
             period,
+            recent: RECENT * trigger::tick() / period + 1,
             random: Random::new(),
             triggers: Triggers::new(period, events),
             known: HashMap::new(),
@@ -91,6 +96,7 @@ impl Threads {
             }
         }
         self.settled = Some(Instant::now());
+        self.triggers.arm_process();
         Ok(())
     }
 
@@ -114,7 +120,7 @@ impl Threads {
                 _ => {
                     // One that has the id of another which has gone.
                     if let Some(other) = self.known.remove(&id) {
-                        self.forget(other, &mut rest);
+                        self.forget(id, other, &mut rest);
                     }
                     self.welcome(id, clock);
                 }
@@ -124,9 +130,12 @@ impl Threads {
         Ok(())
     }
 
-    /// Account of a sample: the number of its thread and how many periods it stands for. `None` of a thread that nobody knows, which can
-    /// only be one that was interrupted by what is not ours.
+    /// Account of a sample: the number of its thread and how many periods it stands for. One that is not known yet is from now on. `None`
+    /// of one that has ended by now.
     pub(super) fn count(&mut self, id: u32, clock: u64) -> Option<(usize, u64)> {
+        if !self.known.contains_key(&id) {
+            self.welcome(id, trigger::clock_of(id)?);
+        }
         let thread = self.known.get_mut(&id)?;
         let count = thread.account.count(clock);
         let number = *thread.number.get_or_insert_with(|| {
@@ -145,16 +154,17 @@ impl Threads {
 
     /// Takes all triggers away.
     pub(super) fn disarm(&mut self) {
+        self.triggers.disarm_process();
         for (id, thread) in &mut self.known {
             thread.read_name(*id, &mut self.sampled);
-            self.triggers.disarm(std::mem::replace(&mut thread.armed, Armed::Not));
+            self.triggers.disarm(*id, std::mem::replace(&mut thread.armed, Armed::Not));
         }
     }
 
     /// Tells what was not counted of those that are known still.
     pub(super) fn finish(&mut self, mut rest: impl FnMut(Rest)) {
-        for (_, thread) in std::mem::take(&mut self.known) {
-            self.forget(thread, &mut rest);
+        for (id, thread) in std::mem::take(&mut self.known) {
+            self.forget(id, thread, &mut rest);
         }
     }
 
@@ -165,6 +175,11 @@ impl Threads {
 
     pub(super) fn sampled(&self) -> &[Sampled] {
         &self.sampled
+    }
+
+    /// Whether threads are noticed by what they use, before anybody looks for them.
+    pub(super) fn notices(&self) -> bool {
+        self.triggers.has_process()
     }
 
     /// How many threads got a perf event, a timer, or neither.
@@ -215,24 +230,31 @@ impl Threads {
                 }
                 thread.gone = true;
                 thread.looks = 0;
-                self.triggers.disarm(std::mem::replace(&mut thread.armed, Armed::Not));
+                self.triggers.disarm(*id, std::mem::replace(&mut thread.armed, Armed::Not));
             }
             thread.looks += 1;
             if thread.looks >= REMEMBERED {
                 over.push(*id);
             }
         }
-        for thread in over.iter().filter_map(|id| self.known.remove(id)).collect::<Vec<_>>() {
-            self.forget(thread, rest);
+        for id in over {
+            if let Some(thread) = self.known.remove(&id) {
+                self.forget(id, thread, rest);
+            }
         }
     }
 
-    fn forget(&mut self, mut thread: Thread, rest: &mut impl FnMut(Rest)) {
-        self.triggers.disarm(thread.armed);
+    fn forget(&mut self, id: u32, mut thread: Thread, rest: &mut impl FnMut(Rest)) {
+        self.triggers.disarm(id, thread.armed);
         let count = thread.account.rest();
+        let recent = count <= self.recent;
+        if thread.gone && thread.number.is_none() && recent {
+            // It ended before anything could be seen of it, as if it had never been known.
+            return;
+        }
         self.forgotten += thread.account.used();
         if count > 0 {
-            rest(Rest { count, number: thread.number, last: thread.last });
+            rest(Rest { count, number: thread.number, last: thread.last.filter(|_| recent) });
         }
     }
 }

@@ -5,7 +5,7 @@ mod sys;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use super::handler::Signal;
+use super::handler::{self, Signal};
 
 pub(super) use sys::{Timer, clock_of, own_clock, process_clock, tick};
 
@@ -16,7 +16,7 @@ const MOST_EVENTS: usize = 512;
 #[derive(Debug)]
 pub(super) enum Armed {
     Timer(#[expect(dead_code, reason = "it is deleted when it is dropped")] Timer),
-    Event(Event),
+    Event(#[expect(dead_code, reason = "it is closed when it is dropped")] Event),
     /// The kernel has refused.
     Not,
 }
@@ -36,34 +36,59 @@ pub(super) struct Triggers {
     events: bool,
     /// Threads that have an event.
     held: usize,
+    /// On the CPU time of all threads, for those which do not live long enough to be found.
+    of_process: Option<Timer>,
     /// Threads that ever got an event, a timer or neither.
     pub(super) armed: [u64; 3],
 }
 
 impl Triggers {
     pub(super) fn new(period: u64, events: bool) -> Self {
-        Triggers { period, events, held: 0, armed: [0; 3] }
+        Triggers { period, events, held: 0, of_process: None, armed: [0; 3] }
+    }
+
+    /// Has threads interrupted that nobody knows yet, where the kernel interrupts the one that runs.
+    pub(super) fn arm_process(&mut self) {
+        if interrupts_who_runs(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()) {
+            let first = process_clock() + self.period;
+            self.of_process = Timer::arm_process(Signal::Timer.number(), first, self.period).ok();
+        }
+    }
+
+    /// Whether threads are interrupted that nobody knows yet.
+    pub(super) fn has_process(&self) -> bool {
+        self.of_process.is_some()
+    }
+
+    pub(super) fn disarm_process(&mut self) {
+        self.of_process = None;
     }
 
     /// Has a thread interrupted for the first time when its CPU time is `first` nanoseconds, and then with each period. An event begins
     /// with a whole period.
     pub(super) fn arm(&mut self, thread: u32, first: u64) -> io::Result<Armed> {
-        if self.events && self.held < MOST_EVENTS {
-            if let Ok(event) = Event::arm(thread, self.period) {
-                self.held += 1;
-                self.armed[0] += 1;
-                return Ok(Armed::Event(event));
-            }
+        if self.events
+            && self.held < MOST_EVENTS
+            && let Ok(event) = Event::arm(thread, self.period)
+        {
+            self.held += 1;
+            self.armed[0] += 1;
+            handler::set_triggered(thread, true);
+            return Ok(Armed::Event(event));
         }
         let timer = Timer::arm(thread, Signal::Timer.number(), first, self.period);
         match &timer {
-            Ok(_) => self.armed[1] += 1,
+            Ok(_) => {
+                self.armed[1] += 1;
+                handler::set_triggered(thread, true);
+            }
             Err(_) => self.armed[2] += 1,
         }
         timer.map(Armed::Timer)
     }
 
-    pub(super) fn disarm(&mut self, armed: Armed) {
+    pub(super) fn disarm(&mut self, thread: u32, armed: Armed) {
+        handler::set_triggered(thread, false);
         if let Armed::Event(_) = armed {
             self.held -= 1;
         }
@@ -85,6 +110,15 @@ impl Event {
     }
 }
 
+/// Whether a timer of the process interrupts the thread that runs when it expires, and not any: since Linux 6.4.
+fn interrupts_who_runs(release: &str) -> bool {
+    let mut numbers = release.split(|other: char| !other.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6, 4),
+        _ => false,
+    }
+}
+
 /// Whether events are allowed, in the kernel too: CPU time is used there as well, and without it would be taken for that of what runs
 /// next.
 pub(super) fn events_allowed() -> bool {
@@ -95,5 +129,20 @@ impl Drop for Event {
     fn drop(&mut self) {
         // A child that was forked meanwhile has the descriptor too, and would keep the event running.
         let _ = sys::enable(&self.descriptor, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_since_6_4_interrupt_who_runs() {
+        for release in ["6.4.0", "6.18.44-fc-v509\n", "7.0", "10.1-rc1"] {
+            assert!(interrupts_who_runs(release), "{release}");
+        }
+        for release in ["6.3.9", "5.15.0-91-generic", "4.4", "", "six", "6"] {
+            assert!(!interrupts_who_runs(release), "{release}");
+        }
     }
 }

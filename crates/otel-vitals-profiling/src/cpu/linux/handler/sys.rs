@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering::*;
 use std::{io, ptr};
 
 use super::{Previous, Signal};
-use crate::cpu::linux::slots::{Context, LONGEST_STACK};
+use crate::cpu::linux::slots::{Context, LONGEST_STACK, Name};
 
 /// What a timer of ours sends along: an address that is nobody else's.
 static TOKEN: u8 = 0;
+/// The same of the timer on the CPU time of all threads.
+static TOKEN_OF_PROCESS: u8 = 1;
 
 /// `si_code` of a signal that a file descriptor sent lies between these (`POLL_IN` and `POLL_HUP` in `asm-generic/siginfo.h`).
 const POLL: std::ops::RangeInclusive<c_int> = 1..=6;
@@ -30,7 +32,10 @@ pub(super) struct Action {
 /// Who sent a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    Ours,
+    /// The trigger of this thread.
+    Thread,
+    /// The timer of the whole process.
+    Process,
     Others,
 }
 
@@ -70,7 +75,7 @@ pub(super) fn current(signal: Signal) -> io::Result<Action> {
 }
 
 pub(super) fn install(signal: Signal) -> io::Result<()> {
-    // On the alternate stack where a thread has one; system calls go on that can; nothing else of ours comes in between.
+    // On the alternate stack where a thread has one, and system calls go on that can.
     set(signal, address(), libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK)
 }
 
@@ -85,6 +90,9 @@ fn set(signal: Signal, action: usize, flags: c_int) -> io::Result<()> {
         let mut new: libc::sigaction = std::mem::zeroed();
         new.sa_sigaction = action;
         new.sa_flags = flags;
+        // Nothing comes in between. Alternate stacks are small, eight KiB in Rust's own threads, of which the kernel needs up to half for
+        // each signal that interrupts a handler.
+        libc::sigfillset(&mut new.sa_mask);
         libc::sigaction(signal.number(), &new, ptr::null_mut())
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -96,7 +104,12 @@ extern "C" fn interrupted(number: c_int, info: *mut siginfo_t, context: *mut c_v
         let errno = libc::__errno_location();
         let found = *errno;
         match origin(number, &*info) {
-            Origin::Ours => super::sample(|| interrupted_at(&*context.cast::<ucontext_t>())),
+            Origin::Thread => super::sample(|| interrupted_at(&*context.cast::<ucontext_t>())),
+            Origin::Process if super::is_triggered(thread()) => {}
+            Origin::Process => super::sample(|| {
+                let context = interrupted_at(&*context.cast::<ucontext_t>());
+                Context { name: Some(name()), ..context }
+            }),
             Origin::Others => pass_on(number, info, context),
         }
         *errno = found;
@@ -104,16 +117,22 @@ extern "C" fn interrupted(number: c_int, info: *mut siginfo_t, context: *mut c_v
 }
 
 fn origin(number: c_int, info: &siginfo_t) -> Origin {
-    let ours = match number {
-        // SAFETY: what a timer sends has a value.
-        libc::SIGPROF => {
-            info.si_code == libc::SI_TIMER && ptr::eq(unsafe { info.si_value() }.sival_ptr, token())
+    match number {
+        libc::SIGPROF if info.si_code == libc::SI_TIMER => {
+            // SAFETY: what a timer sends has a value.
+            let value = unsafe { info.si_value() }.sival_ptr;
+            if ptr::eq(value, token()) {
+                Origin::Thread
+            } else if ptr::eq(value, token_of_process()) {
+                Origin::Process
+            } else {
+                Origin::Others
+            }
         }
         // Nobody else has a handler for this one, so that none expects it, and sockets do not send it with such a code.
-        libc::SIGURG => POLL.contains(&info.si_code),
-        _ => false,
-    };
-    if ours { Origin::Ours } else { Origin::Others }
+        libc::SIGURG if POLL.contains(&info.si_code) => Origin::Thread,
+        _ => Origin::Others,
+    }
 }
 
 /// As timers send it along.
@@ -121,23 +140,35 @@ pub(in crate::cpu::linux) fn token() -> *mut c_void {
     (&raw const TOKEN).cast_mut().cast()
 }
 
+pub(in crate::cpu::linux) fn token_of_process() -> *mut c_void {
+    (&raw const TOKEN_OF_PROCESS).cast_mut().cast()
+}
+
 #[cfg(target_arch = "x86_64")]
 fn interrupted_at(context: &ucontext_t) -> Context {
     let [ip, sp, fp] = [libc::REG_RIP, libc::REG_RSP, libc::REG_RBP]
         .map(|register| context.uc_mcontext.gregs.get(register as usize).map_or(0, |value| *value as u64));
-    Context { thread: thread(), clock: clock(), ip, sp, fp, lr: 0 }
+    Context { thread: thread(), clock: clock(), ip, sp, fp, lr: 0, name: None }
 }
 
 #[cfg(target_arch = "aarch64")]
 fn interrupted_at(context: &ucontext_t) -> Context {
     let registers = &context.uc_mcontext;
     let [fp, lr] = [29, 30].map(|register| registers.regs.get(register).map_or(0, |value| *value));
-    Context { thread: thread(), clock: clock(), ip: registers.pc, sp: registers.sp, fp, lr }
+    Context { thread: thread(), clock: clock(), ip: registers.pc, sp: registers.sp, fp, lr, name: None }
 }
 
 fn thread() -> u32 {
     // SAFETY: takes nothing.
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The thread's name.
+fn name() -> Name {
+    let mut name: Name = [0; 2];
+    // SAFETY: the kernel writes 16 bytes, a zero among them.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name
 }
 
 /// The thread's CPU time, nanoseconds.

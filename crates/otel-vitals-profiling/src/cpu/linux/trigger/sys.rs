@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::{io, ptr};
 
-use crate::cpu::linux::handler::token;
+use crate::cpu::linux::handler::{token, token_of_process};
 
 const NANOS: u64 = 1_000_000_000;
 
@@ -30,9 +30,24 @@ impl Timer {
         event.sigev_signo = signal;
         event.sigev_value = libc::sigval { sival_ptr: token() };
         event.sigev_notify_thread_id = thread.cast_signed();
+        Timer::create(clock_id(thread), event, first, period)
+    }
+
+    /// One on the CPU time of all threads, which interrupts the one that runs when it expires: since Linux 6.4. Before, it would be the
+    /// first thread of the process, though it sleeps.
+    pub(in crate::cpu::linux) fn arm_process(signal: c_int, first: u64, period: u64) -> io::Result<Self> {
+        // SAFETY: all zeros are an event, and of the fields of one that signals the process none is left out.
+        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+        event.sigev_notify = libc::SIGEV_SIGNAL;
+        event.sigev_signo = signal;
+        event.sigev_value = libc::sigval { sival_ptr: token_of_process() };
+        Timer::create(libc::CLOCK_PROCESS_CPUTIME_ID, event, first, period)
+    }
+
+    fn create(clock: clockid_t, mut event: libc::sigevent, first: u64, period: u64) -> io::Result<Self> {
         let mut id = MaybeUninit::<libc::timer_t>::uninit();
         // SAFETY: the event is whole and `id` may be written.
-        if unsafe { libc::timer_create(clock_id(thread), &mut event, id.as_mut_ptr()) } != 0 {
+        if unsafe { libc::timer_create(clock, &mut event, id.as_mut_ptr()) } != 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: it was written, as the call succeeded.
@@ -145,7 +160,7 @@ pub(super) fn most_descriptors() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` may be written.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-    limit.rlim_cur as u64
+    limit.rlim_cur
 }
 
 /// CPU time of a thread of this process, nanoseconds; None when it has ended.
