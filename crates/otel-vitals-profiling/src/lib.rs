@@ -3,6 +3,21 @@
 //!
 //! Each of them is a [`Profile`], which is measured as addresses and written as gzipped `profile.proto` with the names of
 //! functions, files and lines in it, as text, or as a flame graph.
+//!
+//! # Names
+//!
+//! They are looked up in the process itself when a profile is written, from what the program was built with:
+//!
+//! | `[profile.release]` | what a profile has |
+//! | --- | --- |
+//! | `debug = "line-tables-only"` | functions, files, lines, inlined functions by their last name: all that most need, for the least space |
+//! | `debug = "limited"` or `"full"` | the same, with the paths of inlined functions |
+//! | as it comes, `debug = "none"` | functions as the linker knows them; what was inlined counts for the function that has it |
+//! | `strip = true` | addresses alone; whoever has kept the program from before, with its names, finds them by its build id |
+//!
+//! Libraries have theirs where the debug information of the system's packages is installed, and otherwise the names that they export.
+//! Debug information in files of its own is found as debuggers find it: by build id below `/usr/lib/debug`, by a link in the program, and
+//! as a `.dwp` beside it.
 
 pub mod cpu;
 mod error;

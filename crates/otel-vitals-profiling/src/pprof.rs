@@ -243,3 +243,6 @@ fn nanoseconds(duration: Duration) -> i64 {
 fn place(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,7 @@ pub(crate) struct Sample {
     pub(crate) labels: Vec<(&'static str, Label)>,
 }
 
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "what samples is for Linux"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Frame {
     /// An address in the instruction that was running: of the leaf of a CPU profile it is that one's own, of a caller one less
@@ -63,6 +64,7 @@ pub(crate) enum Frame {
     Named(Arc<str>),
 }
 
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "what samples is for Linux"))]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Label {
     Text(Arc<str>),

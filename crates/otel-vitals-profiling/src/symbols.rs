@@ -3,11 +3,13 @@
 //! Debug information is read when a profile is written, of one object at a time, for one profile at a time, and put away again: what
 //! was found is kept, within bounds, so that the next profile reads less.
 
+mod batch;
 mod cache;
 mod debug;
 mod names;
 
 use crate::objects::{self, Object};
+use batch::Batch;
 use cache::Cache;
 use debug::Debug;
 use std::collections::{BTreeSet, HashMap};
@@ -98,43 +100,117 @@ impl Symbols {
 
 /// The names of addresses in one object.
 fn names(object: &Object, addresses: &[u64], cache: &mut Cache) -> Vec<Arc<Names>> {
-    let mut debug = Opened::NotYet;
-    let mut find = |address: &u64| {
-        let address = address.wrapping_sub(object.bias);
-        if let Some(known) = cache.get(object, address) {
-            return known;
+    let in_file = addresses.iter().map(|address| address.wrapping_sub(object.bias));
+    let unknown: Vec<u64> = in_file.clone().filter(|address| cache.get(object, *address).is_none()).collect();
+    let mut found = HashMap::new();
+    if !unknown.is_empty() {
+        let batch = apart(|| look_up(object, &unknown));
+        let names = batch.read(|function| cache.function(function));
+        let names: Vec<_> = unknown.into_iter().zip(names).collect();
+        found.extend(
+            names.into_iter().map(|(address, names)| (address, cache.insert(object, address, names))),
+        );
+    }
+    let known = |address: u64| found.get(&address).cloned().or_else(|| cache.get(object, address));
+    in_file.map(|address| known(address).unwrap_or_default()).collect()
+}
+
+/// Does it on a thread of its own: what reading debug information takes for a while is then in an arena of the C library's of its own,
+/// which is given back when the thread ends, where it would otherwise stay with whatever is allocated beside it.
+fn apart<T: Default + Send>(work: impl Fn() -> T + Sync) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("vitals-symbols".to_owned());
+        match thread.spawn_scoped(scope, &work) {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            Err(_) => work(),
         }
-        let names = debug.of(object).and_then(|debug| {
-            // What others wrote reads what others wrote: strange debug information must not cost the profile.
-            otel_vitals_core::caught(|| debug.names(address, |function| cache.function(function)))
-        });
-        match names {
-            Some(names) => cache.insert(object, address, names),
-            None => {
-                debug = Opened::Unreadable;
-                Arc::default()
-            }
-        }
+    })
+}
+
+/// The names of the first of these addresses, of as many as can be looked up.
+fn look_up(object: &Object, addresses: &[u64]) -> Batch {
+    let mut batch = Batch::new();
+    // What others wrote reads what others wrote: strange debug information must not cost the profile.
+    let Some(debug) = otel_vitals_core::caught(|| Debug::open(object)).flatten() else {
+        return batch;
     };
-    addresses.iter().map(&mut find).collect()
+    for address in addresses {
+        let Some(names) = otel_vitals_core::caught(|| debug.names(*address, Arc::new)) else {
+            break;
+        };
+        batch.push(&names);
+    }
+    batch
 }
 
-/// Debug information that is opened when something is not known yet.
-enum Opened {
-    NotYet,
-    Readable(Box<Debug>),
-    Unreadable,
-}
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
 
-impl Opened {
-    fn of(&mut self, object: &Object) -> Option<&Debug> {
-        if let Opened::NotYet = self {
-            let opened = otel_vitals_core::caught(|| Debug::open(object)).flatten();
-            *self = opened.map_or(Opened::Unreadable, |debug| Opened::Readable(Box::new(debug)));
+    /// The address of a function of its own, which no other test has asked for.
+    fn address(of: fn()) -> u64 {
+        of as usize as u64
+    }
+
+    fn within(objects: Vec<Object>, address: u64) -> Symbols {
+        Symbols::within(objects, BTreeSet::from([address]))
+    }
+
+    fn name(symbols: &Symbols, address: u64) -> Option<&str> {
+        let place = symbols.at(address).expect("it was asked for");
+        Some(place.names.lines.last()?.function.name.as_str())
+    }
+
+    #[test]
+    fn what_was_found_once_is_known_without_the_file() {
+        let here = address(what_was_found_once_is_known_without_the_file);
+        let objects = objects::loaded();
+        let expected = "otel_vitals_profiling::symbols::tests::what_was_found_once_is_known_without_the_file";
+        assert_eq!(name(&within(objects.clone(), here), here), Some(expected));
+        // Loaded elsewhere, as a library that is unloaded and comes again may be.
+        const ELSEWHERE: u64 = 0x1000;
+        let gone = objects.into_iter().map(|object| Object {
+            path: "/nowhere".into(),
+            program: false,
+            start: object.start + ELSEWHERE,
+            end: object.end + ELSEWHERE,
+            bias: object.bias + ELSEWHERE,
+            ..object
+        });
+        let symbols = within(gone.collect(), here + ELSEWHERE);
+        assert_eq!(name(&symbols, here + ELSEWHERE), Some(expected));
+    }
+
+    #[test]
+    fn an_object_of_another_build_gives_no_names_and_keeps_its_addresses() {
+        let here = address(an_object_of_another_build_gives_no_names_and_keeps_its_addresses);
+        for build_id in [Some(Arc::from(*b"another build")), None] {
+            let other = |object| Object { build_id: build_id.clone(), program: false, ..object };
+            let symbols = within(objects::loaded().into_iter().map(other).collect(), here);
+            assert_eq!(name(&symbols, here), None);
+            assert_eq!(symbols.at(here).and_then(|place| place.object), Some(0));
         }
-        match self {
-            Opened::Readable(debug) => Some(debug),
-            _ => None,
+    }
+
+    #[test]
+    fn an_address_in_no_object_has_neither_names_nor_an_object() {
+        let symbols = Symbols::of([0x10, u64::MAX].into_iter());
+        for address in [0x10, u64::MAX] {
+            assert_eq!(
+                (name(&symbols, address), symbols.at(address).and_then(|place| place.object)),
+                (None, None)
+            );
         }
+        assert!(symbols.at(0x11).is_none());
+    }
+
+    #[test]
+    fn libraries_have_names_too() {
+        // Of a library that is linked dynamically at its address in there, and of one that is linked statically at its own.
+        let symbol = libc::getpid as *const () as u64;
+        let symbols = Symbols::of([symbol].into_iter());
+        let found = name(&symbols, symbol).expect("it has a name");
+        assert!(found.contains("getpid"), "{found}");
     }
 }

@@ -110,7 +110,7 @@ impl Profile {
         if let Some((of, period)) = self.period
             && period > 1
         {
-            writeln!(out, "# sampled: one in {period} {} of {} on average", of.unit, of.kind)?;
+            writeln!(out, "# one sample for {period} {} of {} on average", of.unit, of.kind)?;
         }
         for comment in &self.comments {
             for line in comment.lines() {
@@ -199,5 +199,103 @@ impl std::fmt::Display for Quoted<'_> {
             Label::Number(number, "") => write!(formatter, "{number}"),
             Label::Number(number, unit) => write!(formatter, "\"{number} {unit}\""),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::tests::heap;
+    use crate::profile::{Frame, ValueType};
+    use std::time::Duration;
+
+    /// Without what differs from run to run.
+    fn text(profile: &Profile) -> String {
+        let mut profile = profile.clone();
+        profile.time = SystemTime::UNIX_EPOCH + Duration::from_secs(12);
+        profile.text()
+    }
+
+    #[test]
+    fn the_heap_is_written_as_go_does() {
+        let profile = heap(&[(&[0x10], [1, 5, 1, 5]), (&[0x20, 0x10], [7, 7000, 3, 3000])]);
+        let text = text(&profile);
+        let (samples, mappings) = text.split_once("\nMAPPED_LIBRARIES: \n").unwrap_or((&text, ""));
+        assert_eq!(
+            samples,
+            "heap profile: 4: 3005 [8: 7005] @ heap/2\n\
+             # time: 12 s since 1970\n\
+             # one sample for 524288 bytes of space on average\n\
+             3: 3000 [7: 7000] @ 0x21 0x11\n#\t0x20\n#\t0x10\n\n\
+             1: 5 [1: 5] @ 0x11\n#\t0x10\n\n"
+        );
+        let program = std::env::current_exe().expect("a program has a path").display().to_string();
+        assert!(
+            !cfg!(target_os = "linux")
+                || mappings.lines().next().is_some_and(|first| first.ends_with(&program))
+        );
+    }
+
+    #[test]
+    fn functions_have_an_offset_a_file_and_a_line() {
+        let here = functions_have_an_offset_a_file_and_a_line as *const () as u64;
+        let text = heap(&[(&[here + 1], [1, 1, 1, 1])]).text();
+        let name = "otel_vitals_profiling::text::tests::functions_have_an_offset_a_file_and_a_line+0x1\t";
+        let line =
+            text.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no name in {text}"));
+        assert!(line.starts_with(&format!("#\t{:#x}\t", here + 1)), "{line}");
+        let (_, place) = line.rsplit_once('\t').expect("there is a file");
+        let (file, line) = place.rsplit_once(':').expect("there is a line");
+        assert!(file.ends_with("src/text.rs") && line.parse::<u32>().is_ok_and(|line| line > 200), "{place}");
+    }
+
+    #[test]
+    fn what_is_counted_is_written_as_go_does() {
+        let mut profile = Profile::counts("tasks", "count", [("runtime\n1".to_owned(), 3)]);
+        profile.count(["a".to_owned(), "b".to_owned()], [("state", "\"idle\"".to_owned())], 4);
+        profile.comment("alive\nnow");
+        assert_eq!(
+            text(&profile),
+            "tasks profile: total 7\n# time: 12 s since 1970\n# alive\n# now\n\
+             4 @\n# labels: {\"state\":\"\\\"idle\\\"\"}\n#\ta\n#\tb\n\n\
+             3 @\n#\truntime\\n1\n\n"
+        );
+    }
+
+    #[test]
+    fn what_is_measured_says_all_its_values() {
+        let of = |kind, unit| ValueType { kind, unit };
+        let sample = |stack: &str, values: [i64; 2]| Sample {
+            stack: std::sync::Arc::new([Frame::Named(stack.into())]),
+            values: values.to_vec(),
+            labels: vec![("bytes", Label::Number(7, "bytes"))],
+        };
+        let profile = Profile {
+            samples: vec![sample("a", [1, 10]), sample("b", [2, 20])],
+            duration: Some(Duration::from_millis(1500)),
+            ..Profile::empty(vec![of("samples", "count"), of("cpu", "nanoseconds")])
+        };
+        assert_eq!(
+            text(&profile),
+            "cpu profile: total 3 samples (count), 30 cpu (nanoseconds) in 1.500s\n# time: 12 s since 1970\n\
+             2 20 @\n# labels: {\"bytes\":\"7 bytes\"}\n#\tb\n\n\
+             1 10 @\n# labels: {\"bytes\":\"7 bytes\"}\n#\ta\n\n"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn threads_are_a_table() {
+        let text = crate::threads::profile().expect("there is /proc").text();
+        let mut lines = text.lines();
+        assert!(lines.next().is_some_and(|first| first.starts_with("threads profile: total ")));
+        let head = lines.find(|line| !line.starts_with('#')).expect("there is a head");
+        assert_eq!(
+            head.split_whitespace().collect::<Vec<_>>(),
+            ["threads/count", "cpu/nanoseconds", "labels"]
+        );
+        let of_test =
+            lines.find(|line| line.contains("thread=\"text::tests::th\"")).expect("this thread is there");
+        assert!(of_test.contains("state=\"running\" thread_id="), "{of_test}");
     }
 }

@@ -16,13 +16,7 @@ impl Program {
     /// When it cannot be built.
     #[must_use]
     pub fn build(source: &Path, to: &Path) -> Option<Self> {
-        if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
-            let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
-            assert!(!required, "Go is not installed");
-            #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
-            {
-                eprintln!("skipped: Go is not installed");
-            }
+        if !is_installed() {
             return None;
         }
         let mut build = Command::new("go");
@@ -48,4 +42,18 @@ impl Program {
         assert!(output.status.success(), "it failed");
         String::from_utf8(output.stdout).expect("it writes text")
     }
+}
+
+/// Whether Go is installed. That it is not is said, and a failure with `OTEL_VITALS_REQUIRE_GO=1`.
+pub(crate) fn is_installed() -> bool {
+    if Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok() {
+        return true;
+    }
+    let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
+    assert!(!required, "Go is not installed");
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+    {
+        eprintln!("skipped: Go is not installed");
+    }
+    false
 }

@@ -9,9 +9,11 @@
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+pub mod builds;
 #[cfg(target_os = "linux")]
 pub mod cgroup;
 pub mod go;
+pub mod pprof;
 
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};

@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Where debug information that is separate from its object is installed.
 const SEPARATE: &str = "/usr/lib/debug";
 
+/// The program, as long as it runs.
+const PROGRAM: &str = "/proc/self/exe";
+
 pub(super) struct Debug {
     /// What has lines and inlined functions, where there is such a file, and otherwise the object itself.
     lines: Loader,
@@ -103,18 +106,30 @@ struct Found {
     line: u32,
 }
 
-/// The file that is loaded as this object: what is at its path, if it has the same build id. It may have been replaced since, and then
-/// the kernel still has that of the program.
+/// The file that is loaded as this object. That of the program the kernel keeps, whatever is at its path by now; of a library it is the
+/// one at its path, if it has the same build id.
 fn file_of(object: &Object) -> Option<(PathBuf, Header)> {
-    let at_path = Header::read(&object.path).filter(|header| {
-        header.build_id.is_some() && header.build_id.as_deref() == object.build_id.as_deref()
-    });
-    if let Some(header) = at_path {
-        return Some((object.path.clone(), header));
+    if object.program {
+        let kept = Path::new(PROGRAM);
+        // Beside its path there may be more.
+        let path = if is_same(&object.path, kept) { &object.path } else { kept };
+        return Some((path.to_owned(), Header::read(path)?));
     }
-    let program = PathBuf::from("/proc/self/exe");
-    let header = object.program.then(|| Header::read(&program)).flatten()?;
-    Some((program, header))
+    let header = Header::read(&object.path)?;
+    let same = header.build_id.is_some() && header.build_id.as_deref() == object.build_id.as_deref();
+    same.then(|| (object.path.clone(), header))
+}
+
+#[cfg(unix)]
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((file(one), file(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(not(unix))]
+fn is_same(_one: &Path, _other: &Path) -> bool {
+    false
 }
 
 /// The file with the debug information of an object that has none, if there is one of the same build.
@@ -161,5 +176,116 @@ impl Header {
             debug_link,
             common,
         })
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::process::Command;
+    use tempfile::TempDir;
+
+    /// The program, as if its file were this one.
+    fn program(path: &Path) -> Object {
+        let program = crate::objects::loaded().into_iter().next().expect("there is a program");
+        assert!(program.program && program.build_id.is_some());
+        Object { path: path.to_owned(), program: false, ..program }
+    }
+
+    fn its_file() -> PathBuf {
+        std::env::current_exe().expect("a program has a path")
+    }
+
+    /// The function at the address of [`program`], and its file and line.
+    fn found(debug: &Debug) -> Option<(String, String, u32)> {
+        let bias = crate::objects::loaded().first().expect("there is a program").bias;
+        let names = debug.names(program as *const () as u64 - bias, Arc::new);
+        assert!(names.lines.is_empty() || names.offset == Some(0));
+        let line = names.lines.last()?;
+        Some((line.function.name.clone(), line.function.file.clone(), line.line))
+    }
+
+    const NAME: &str = "otel_vitals_profiling::symbols::debug::tests::program";
+
+    fn has_name_file_and_line(debug: &Debug) {
+        let (name, file, line) = found(debug).expect("there is a name");
+        assert_eq!(name, NAME);
+        assert!(file.ends_with("src/symbols/debug.rs") && line > 150, "{file}:{line}");
+    }
+
+    #[test]
+    fn a_function_has_its_name_its_file_and_its_line() {
+        has_name_file_and_line(&Debug::open(&program(&its_file())).expect("it is there"));
+    }
+
+    #[test]
+    fn the_file_of_the_program_is_found_when_another_is_at_its_path_or_none() {
+        let folder = TempDir::new().expect("a folder");
+        let replaced = folder.path().join("replaced");
+        fs::copy("/proc/self/exe", &replaced).expect("it can be copied");
+        tool("objcopy", &["--remove-section=.note.gnu.build-id"], &replaced);
+        for path in [&replaced, &folder.path().join("gone"), &PathBuf::new(), &folder.path().to_owned()] {
+            has_name_file_and_line(
+                &Debug::open(&Object { program: true, ..program(path) }).expect("the kernel has it"),
+            );
+            assert!(Debug::open(&program(path)).is_none(), "a library has no other file");
+        }
+    }
+
+    #[test]
+    fn debug_information_is_found_where_a_link_leads() {
+        let folder = TempDir::new().expect("a folder");
+        let [file, debug] = ["program", "program.debug"].map(|name| folder.path().join(name));
+        for file in [&file, &debug] {
+            fs::copy("/proc/self/exe", file).expect("it can be copied");
+        }
+        tool("objcopy", &["--only-keep-debug"], &debug);
+        tool("objcopy", &["--strip-all", &format!("--add-gnu-debuglink={}", debug.display())], &file);
+        has_name_file_and_line(&Debug::open(&program(&file)).expect("it is there"));
+        // One of another build is not taken.
+        tool("objcopy", &["--remove-section=.note.gnu.build-id"], &debug);
+        assert_eq!(found(&Debug::open(&program(&file)).expect("the object is there")), None);
+    }
+
+    #[test]
+    fn without_debug_information_there_are_names_of_symbols() {
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("program");
+        fs::copy("/proc/self/exe", &file).expect("it can be copied");
+        tool("objcopy", &["--strip-debug"], &file);
+        let debug = Debug::open(&program(&file)).expect("it is there");
+        assert_eq!(found(&debug), Some((NAME.to_owned(), String::new(), 0)));
+    }
+
+    #[test]
+    fn strange_debug_information_costs_names_alone() {
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("program");
+        let mut bytes = fs::read("/proc/self/exe").expect("it can be read");
+        let sections: Vec<_> = {
+            use object::ObjectSection as _;
+            let parsed = object::File::parse(&*bytes).expect("it is an object");
+            let named = |name: &str| parsed.section_by_name(name).and_then(|section| section.file_range());
+            [".debug_info", ".debug_line", ".debug_abbrev"].iter().filter_map(|name| named(name)).collect()
+        };
+        assert_eq!(sections.len(), 3);
+        for (start, size) in sections {
+            for place in (start..start + size).step_by(101) {
+                bytes[usize::try_from(place).expect("it fits")] ^= 0x55;
+            }
+        }
+        fs::write(&file, bytes).expect("it can be written");
+        let outcome = otel_vitals_core::caught(|| Debug::open(&program(&file)).map(|debug| found(&debug)));
+        // Where anything is known, it is what the symbols say.
+        if let Some(Some(Some((name, _, _)))) = outcome {
+            assert!(!name.is_empty());
+        }
+    }
+
+    fn tool(name: &str, arguments: &[&str], file: &Path) {
+        let status = Command::new(name).args(arguments).arg(file).status().expect("it comes with a compiler");
+        assert!(status.success(), "{name} {arguments:?}");
     }
 }
