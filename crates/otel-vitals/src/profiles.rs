@@ -2,6 +2,8 @@
 
 mod recording;
 
+use otel_vitals_runtime::RuntimeTasks;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::time::Duration;
@@ -136,15 +138,26 @@ impl Vitals {
     #[must_use]
     pub fn task_snapshot(&self) -> Profile {
         let runtimes = self.watched().tasks(&self.pauses(), PATIENCE);
-        Profile::counts("tasks", "count", runtimes.into_iter().flat_map(stacks))
+        let mut profile = Profile::counts("tasks", "count", []);
+        for RuntimeTasks { runtime, alive, stacks, .. } in runtimes {
+            match stacks {
+                Some(stacks) => add_stacks(&mut profile, &runtime, stacks),
+                None => profile.count([runtime], [], alive as u64),
+            }
+        }
+        profile
     }
 }
 
-/// Each stack of the tasks of a runtime, with how many tasks have it. The runtime is at its root.
-fn stacks(tasks: otel_vitals_runtime::RuntimeTasks) -> Vec<(Vec<String>, u64)> {
-    let Some(stacks) = tasks.stacks else { return vec![(vec![tasks.runtime], tasks.alive as u64)] };
-    let rooted = |stack: Vec<String>| stack.into_iter().chain([tasks.runtime.clone()]).collect();
-    stacks.into_iter().map(|stack| (rooted(stack), 1)).collect()
+/// Adds what the tasks of a runtime wait for, which is at the root of their stacks.
+fn add_stacks(profile: &mut Profile, runtime: &str, stacks: Vec<Vec<u64>>) {
+    let mut counted = BTreeMap::<Vec<u64>, u64>::new();
+    for stack in stacks {
+        *counted.entry(stack).or_default() += 1;
+    }
+    for (stack, count) in counted {
+        profile.count_code(stack, [runtime.to_owned()], count);
+    }
 }
 
 fn snapshot(source: HeapSource) -> Result<Profile, Error> {

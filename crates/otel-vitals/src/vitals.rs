@@ -216,6 +216,12 @@ impl Vitals {
         self.inner.runtimes.names()
     }
 
+    /// Tasks that are alive on them, without those that watch.
+    #[must_use]
+    pub fn alive_tasks(&self) -> usize {
+        self.inner.runtimes.alive_tasks()
+    }
+
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> &Config {

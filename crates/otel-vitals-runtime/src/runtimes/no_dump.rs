@@ -14,7 +14,7 @@ pub(super) fn ask(_watched: &Arc<Watched>) -> Option<Asked> {
 }
 
 impl Asked {
-    pub(super) fn stacks(self, _deadline: Instant) -> Option<Vec<Vec<String>>> {
+    pub(super) fn stacks(self, _deadline: Instant) -> Option<Vec<Vec<u64>>> {
         match self.0 {}
     }
 }

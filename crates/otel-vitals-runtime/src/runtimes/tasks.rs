@@ -14,10 +14,10 @@ pub struct RuntimeTasks {
     pub runtime: String,
     /// Tasks that are alive on it, without those that watch (`num_alive_tasks` of tokio).
     pub alive: usize,
-    /// What each task waits for, as names of functions, the innermost first (`Handle::dump` of tokio). A stack without any is that of a
-    /// task that waits for nothing of tokio's. None where tokio does not tell: in programs without `--cfg tokio_unstable`
+    /// What each task waits for, as addresses of code, the innermost first (`Handle::dump` of tokio), each in the instruction that calls. A
+    /// stack without any is that of a task that waits for nothing of tokio's. None where tokio does not tell: in programs without `--cfg tokio_unstable`
     /// or the feature `taskdump`, elsewhere than on Linux for x86-64 and aarch64, and of a runtime that stands still.
-    pub stacks: Option<Vec<Vec<String>>>,
+    pub stacks: Option<Vec<Vec<u64>>>,
 }
 
 impl Runtimes {
