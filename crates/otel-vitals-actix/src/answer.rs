@@ -63,7 +63,7 @@ impl Methods {
 }
 
 /// An answer that is another after `wait`, which is told in whole seconds, one at least.
-pub(crate) fn later(status: StatusCode, wait: Duration, body: &'static str) -> HttpResponse {
+pub(crate) fn later(status: StatusCode, wait: Duration, body: impl MessageBody + 'static) -> HttpResponse {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut response = text(status, body);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
