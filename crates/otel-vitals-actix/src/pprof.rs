@@ -67,7 +67,7 @@ pub(crate) async fn answer(state: Arc<State>, request: HttpRequest, posted: Byte
         "/trace" => {
             refused(StatusCode::NOT_FOUND, "there are no traces of execution: Go's are of its scheduler\n")
         }
-        name => profile(state, &request, name.trim_start_matches('/'), posted).await,
+        name => profile(state, &request, name.strip_prefix('/').unwrap_or_default(), posted).await,
     }
 }
 

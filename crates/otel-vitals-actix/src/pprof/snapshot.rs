@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::gzip;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
-use super::streamed::{PROFILE, Rest};
+use super::streamed::{PROFILE, Rest, Unsaid};
 use crate::answer;
 use crate::state::State;
 
@@ -70,7 +70,7 @@ pub(super) async fn answer(
     match parameters.difference()? {
         Some(_) if is_head => Ok(PROFILE.head(name_of_difference)),
         Some(after) => Ok(PROFILE.answer(name_of_difference, difference(state, kind, after).await?)),
-        None if parameters.debug() && is_head => Ok(answer::text(StatusCode::OK, "")),
+        None if parameters.debug() && is_head => Ok(answer::text(StatusCode::OK, Unsaid)),
         None if parameters.debug() => {
             let text = now(state, kind, |profile| profile.text()).await?;
             Ok(answer::text(StatusCode::OK, text))

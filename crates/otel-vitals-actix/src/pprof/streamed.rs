@@ -115,8 +115,8 @@ impl MessageBody for Streamed {
     }
 }
 
-/// Nothing, of a length that nobody knows.
-struct Unsaid;
+/// Nothing, of a length that nobody knows: the body of an answer to `HEAD`.
+pub(super) struct Unsaid;
 
 impl MessageBody for Unsaid {
     type Error = CutOff;
