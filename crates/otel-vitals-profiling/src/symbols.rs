@@ -138,3 +138,74 @@ impl Opened {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// The address of a function of its own, which no other test has asked for.
+    fn address(of: fn()) -> u64 {
+        of as usize as u64
+    }
+
+    fn within(objects: Vec<Object>, address: u64) -> Symbols {
+        Symbols::within(objects, BTreeSet::from([address]))
+    }
+
+    fn name(symbols: &Symbols, address: u64) -> Option<&str> {
+        let place = symbols.at(address).expect("it was asked for");
+        Some(place.names.lines.last()?.function.name.as_str())
+    }
+
+    #[test]
+    fn what_was_found_once_is_known_without_the_file() {
+        let here = address(what_was_found_once_is_known_without_the_file);
+        let objects = objects::loaded();
+        let expected = "otel_vitals_profiling::symbols::tests::what_was_found_once_is_known_without_the_file";
+        assert_eq!(name(&within(objects.clone(), here), here), Some(expected));
+        // Loaded elsewhere, as a library that is unloaded and comes again may be.
+        const ELSEWHERE: u64 = 0x1000;
+        let gone = objects.into_iter().map(|object| Object {
+            path: "/nowhere".into(),
+            program: false,
+            start: object.start + ELSEWHERE,
+            end: object.end + ELSEWHERE,
+            bias: object.bias + ELSEWHERE,
+            ..object
+        });
+        let symbols = within(gone.collect(), here + ELSEWHERE);
+        assert_eq!(name(&symbols, here + ELSEWHERE), Some(expected));
+    }
+
+    #[test]
+    fn an_object_of_another_build_gives_no_names_and_keeps_its_addresses() {
+        let here = address(an_object_of_another_build_gives_no_names_and_keeps_its_addresses);
+        for build_id in [Some(Arc::from(*b"another build")), None] {
+            let other = |object| Object { build_id: build_id.clone(), program: false, ..object };
+            let symbols = within(objects::loaded().into_iter().map(other).collect(), here);
+            assert_eq!(name(&symbols, here), None);
+            assert_eq!(symbols.at(here).and_then(|place| place.object), Some(0));
+        }
+    }
+
+    #[test]
+    fn an_address_in_no_object_has_neither_names_nor_an_object() {
+        let symbols = Symbols::of([0x10, u64::MAX].into_iter());
+        for address in [0x10, u64::MAX] {
+            assert_eq!(
+                (name(&symbols, address), symbols.at(address).and_then(|place| place.object)),
+                (None, None)
+            );
+        }
+        assert!(symbols.at(0x11).is_none());
+    }
+
+    #[test]
+    fn libraries_have_names_too() {
+        // Of a library that is linked dynamically at its address in there, and of one that is linked statically at its own.
+        let symbol = libc::getpid as *const () as u64;
+        let symbols = Symbols::of([symbol].into_iter());
+        let found = name(&symbols, symbol).expect("it has a name");
+        assert!(found.contains("getpid"), "{found}");
+    }
+}

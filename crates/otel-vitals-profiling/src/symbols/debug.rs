@@ -163,3 +163,113 @@ impl Header {
         })
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::process::Command;
+    use tempfile::TempDir;
+
+    /// The program, as if its file were this one.
+    fn program(path: &Path) -> Object {
+        let program = crate::objects::loaded().into_iter().next().expect("there is a program");
+        assert!(program.program && program.build_id.is_some());
+        Object { path: path.to_owned(), program: false, ..program }
+    }
+
+    fn its_file() -> PathBuf {
+        std::env::current_exe().expect("a program has a path")
+    }
+
+    /// The function at the address of [`program`], and its file and line.
+    fn found(debug: &Debug) -> Option<(String, String, u32)> {
+        let bias = crate::objects::loaded().first().expect("there is a program").bias;
+        let names = debug.names(program as *const () as u64 - bias, Arc::new);
+        assert!(names.lines.is_empty() || names.offset == Some(0));
+        let line = names.lines.last()?;
+        Some((line.function.name.clone(), line.function.file.clone(), line.line))
+    }
+
+    const NAME: &str = "otel_vitals_profiling::symbols::debug::tests::program";
+
+    fn has_name_file_and_line(debug: &Debug) {
+        let (name, file, line) = found(debug).expect("there is a name");
+        assert_eq!(name, NAME);
+        assert!(file.ends_with("src/symbols/debug.rs") && line > 150, "{file}:{line}");
+    }
+
+    #[test]
+    fn a_function_has_its_name_its_file_and_its_line() {
+        has_name_file_and_line(&Debug::open(&program(&its_file())).expect("it is there"));
+    }
+
+    #[test]
+    fn the_file_of_the_program_is_found_when_another_is_at_its_path_or_none() {
+        let folder = TempDir::new().expect("a folder");
+        let replaced = folder.path().join("replaced");
+        fs::copy("/proc/self/exe", &replaced).expect("it can be copied");
+        tool("objcopy", &["--remove-section=.note.gnu.build-id"], &replaced);
+        for path in [&replaced, &folder.path().join("gone"), &PathBuf::new(), &folder.path().to_owned()] {
+            has_name_file_and_line(
+                &Debug::open(&Object { program: true, ..program(path) }).expect("the kernel has it"),
+            );
+            assert!(Debug::open(&program(path)).is_none(), "a library has no other file");
+        }
+    }
+
+    #[test]
+    fn debug_information_is_found_where_a_link_leads() {
+        let folder = TempDir::new().expect("a folder");
+        let [file, debug] = ["program", "program.debug"].map(|name| folder.path().join(name));
+        for file in [&file, &debug] {
+            fs::copy("/proc/self/exe", file).expect("it can be copied");
+        }
+        tool("objcopy", &["--only-keep-debug"], &debug);
+        tool("objcopy", &["--strip-all", &format!("--add-gnu-debuglink={}", debug.display())], &file);
+        has_name_file_and_line(&Debug::open(&program(&file)).expect("it is there"));
+        // One of another build is not taken.
+        tool("objcopy", &["--remove-section=.note.gnu.build-id"], &debug);
+        assert_eq!(found(&Debug::open(&program(&file)).expect("the object is there")), None);
+    }
+
+    #[test]
+    fn without_debug_information_there_are_names_of_symbols() {
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("program");
+        fs::copy("/proc/self/exe", &file).expect("it can be copied");
+        tool("objcopy", &["--strip-debug"], &file);
+        let debug = Debug::open(&program(&file)).expect("it is there");
+        assert_eq!(found(&debug), Some((NAME.to_owned(), String::new(), 0)));
+    }
+
+    #[test]
+    fn strange_debug_information_costs_names_alone() {
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("program");
+        let mut bytes = fs::read("/proc/self/exe").expect("it can be read");
+        let sections: Vec<_> = {
+            use object::ObjectSection as _;
+            let parsed = object::File::parse(&*bytes).expect("it is an object");
+            let named = |name: &str| parsed.section_by_name(name).and_then(|section| section.file_range());
+            [".debug_info", ".debug_line", ".debug_abbrev"].iter().filter_map(|name| named(name)).collect()
+        };
+        assert_eq!(sections.len(), 3);
+        for (start, size) in sections {
+            for place in (start..start + size).step_by(101) {
+                bytes[usize::try_from(place).expect("it fits")] ^= 0x55;
+            }
+        }
+        fs::write(&file, bytes).expect("it can be written");
+        let outcome = otel_vitals_core::caught(|| Debug::open(&program(&file)).map(|debug| found(&debug)));
+        // Where anything is known, it is what the symbols say.
+        if let Some(Some(Some((name, _, _)))) = outcome {
+            assert!(!name.is_empty());
+        }
+    }
+
+    fn tool(name: &str, arguments: &[&str], file: &Path) {
+        let status = Command::new(name).args(arguments).arg(file).status().expect("it comes with a compiler");
+        assert!(status.success(), "{name} {arguments:?}");
+    }
+}

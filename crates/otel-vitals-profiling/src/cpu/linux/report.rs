@@ -42,10 +42,7 @@ pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
 
 /// One without samples.
 pub(super) fn empty(period: u64) -> Profile {
-    Profile {
-        period: Some((CPU, otel_vitals_core::signed(period))),
-        ..Profile::empty(vec![SAMPLES, CPU])
-    }
+    Profile { period: Some((CPU, otel_vitals_core::signed(period))), ..Profile::empty(vec![SAMPLES, CPU]) }
 }
 
 fn sample(stack: Arc<[Frame]>, count: u64, period: u64, thread: Option<&Sampled>) -> Sample {
@@ -71,7 +68,9 @@ fn comments(gathered: &Gathered, period: u64) -> Vec<String> {
                 Duration::from_nanos(trigger::tick())
             ),
             (_, 0) => "threads were interrupted by perf events".to_owned(),
-            _ => format!("threads were interrupted by perf events ({events}) and, beyond that, by timers ({timers})"),
+            _ => format!(
+                "threads were interrupted by perf events ({events}) and, beyond that, by timers ({timers})"
+            ),
         },
         format!(
             "CPU time of the process {}; in the profile {}, of which {} without a stack",
@@ -82,13 +81,16 @@ fn comments(gathered: &Gathered, period: u64) -> Vec<String> {
     ];
     if gathered.dropped > 0 {
         let dropped = gathered.dropped;
-        comments.push(format!("{dropped} samples came too quickly; what they stand for is in the next of their thread"));
+        comments.push(format!(
+            "{dropped} samples came too quickly; what they stand for is in the next of their thread"
+        ));
     }
     if neither > 0 {
         comments.push(format!("{neither} threads could not be interrupted"));
     }
     if !gathered.copied {
-        comments.push("stacks could not be copied: process_vm_readv and /proc/self/mem are forbidden".to_owned());
+        comments
+            .push("stacks could not be copied: process_vm_readv and /proc/self/mem are forbidden".to_owned());
     }
     if gathered.disturbed {
         comments.push("something else took SIGPROF, and the profile ended there".to_owned());

@@ -219,7 +219,8 @@ impl<'a> Visit<'a> {
     /// A slot, unless there is none left, which is counted.
     pub(super) fn claim(&self) -> Option<Claim<'a>> {
         let slots = self.slots;
-        let claimed = slots.claim().and_then(|index| Some(Claim { slots, slot: slots.slots.get(index)?, index }));
+        let claimed =
+            slots.claim().and_then(|index| Some(Claim { slots, slot: slots.slots.get(index)?, index }));
         if claimed.is_none() {
             slots.dropped.fetch_add(1, Relaxed);
             slots.ring();

@@ -83,7 +83,6 @@ impl Event {
         sys::enable(&event.descriptor, true)?;
         Ok(event)
     }
-
 }
 
 /// Whether events are allowed, in the kernel too: CPU time is used there as well, and without it would be taken for that of what runs

@@ -106,7 +106,9 @@ extern "C" fn interrupted(number: c_int, info: *mut siginfo_t, context: *mut c_v
 fn origin(number: c_int, info: &siginfo_t) -> Origin {
     let ours = match number {
         // SAFETY: what a timer sends has a value.
-        libc::SIGPROF => info.si_code == libc::SI_TIMER && ptr::eq(unsafe { info.si_value() }.sival_ptr, token()),
+        libc::SIGPROF => {
+            info.si_code == libc::SI_TIMER && ptr::eq(unsafe { info.si_value() }.sival_ptr, token())
+        }
         // Nobody else has a handler for this one, so that none expects it, and sockets do not send it with such a code.
         libc::SIGURG => POLL.contains(&info.si_code),
         _ => false,
@@ -149,7 +151,8 @@ fn clock() -> u64 {
 /// Whether `process_vm_readv` is allowed on the process itself.
 pub(super) fn copies_by_call() -> bool {
     let (from, mut to) = (1_u8, 0_u8);
-    copy((&raw const from).expose_provenance() as u64, (&raw mut to).expose_provenance(), 1) == 1 && to == from
+    copy((&raw const from).expose_provenance() as u64, (&raw mut to).expose_provenance(), 1) == 1
+        && to == from
 }
 
 /// Copies what is from `from` on, up to `room` bytes or what cannot be read; tells how many. `to` has that much room.
@@ -177,9 +180,8 @@ pub(super) fn copy(from: u64, to: usize, room: usize) -> usize {
 /// The same by `/proc/self/mem`, which `memory` is.
 pub(super) fn read(memory: c_int, from: u64, to: usize, room: usize) -> usize {
     // SAFETY: as for `copy`.
-    let copied = unsafe {
-        libc::pread(memory, ptr::with_exposed_provenance_mut(to), room, from as libc::off_t)
-    };
+    let copied =
+        unsafe { libc::pread(memory, ptr::with_exposed_provenance_mut(to), room, from as libc::off_t) };
     usize::try_from(copied).unwrap_or(0)
 }
 

@@ -18,7 +18,12 @@ pub(in crate::cpu::linux) struct Timer {
 }
 
 impl Timer {
-    pub(in crate::cpu::linux) fn arm(thread: u32, signal: c_int, first: u64, period: u64) -> io::Result<Self> {
+    pub(in crate::cpu::linux) fn arm(
+        thread: u32,
+        signal: c_int,
+        first: u64,
+        period: u64,
+    ) -> io::Result<Self> {
         // SAFETY: all zeros are an event, and of the fields of one that signals a thread none is left out.
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_notify = libc::SIGEV_THREAD_ID;
@@ -34,7 +39,8 @@ impl Timer {
         let timer = Timer { id: unsafe { id.assume_init() }.expose_provenance() };
         let times = libc::itimerspec { it_interval: time(period), it_value: time(first.max(1)) };
         // SAFETY: the timer is ours, and lives as long as `timer`.
-        let outcome = unsafe { libc::timer_settime(timer.id(), libc::TIMER_ABSTIME, &times, ptr::null_mut()) };
+        let outcome =
+            unsafe { libc::timer_settime(timer.id(), libc::TIMER_ABSTIME, &times, ptr::null_mut()) };
         if outcome == 0 { Ok(timer) } else { Err(io::Error::last_os_error()) }
     }
 
