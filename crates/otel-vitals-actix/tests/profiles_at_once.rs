@@ -18,6 +18,9 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use wire::{DEADLINE, get, until, vitals};
 
+#[global_allocator]
+static ALLOCATOR: otel_vitals::alloc::Counting = otel_vitals::alloc::Counting::system();
+
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 const BUSY: &str = "a CPU profile is being taken already, and only one is at a time\n";
 

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-use crate::config::{Config, HeapSource};
+use crate::config::{Config, HeapProfileConfig, HeapSource};
 use crate::error::Error;
 use crate::profiling::{self, Profile, cpu, heap};
 use crate::vitals::Vitals;
@@ -182,19 +182,15 @@ pub(crate) struct Sampling {
 impl Sampling {
     /// Has the heap sampled, if `config` says so and the global allocator can.
     pub(crate) fn start(config: &Config) -> Self {
-        let heap = &config.profiling.heap;
-        if config.disabled || !heap.enabled || heap.source != HeapSource::Sampler {
+        let HeapProfileConfig { enabled, interval, source } = config.profiling.heap;
+        if config.disabled || !enabled || source != HeapSource::Sampler {
             return Sampling { is_on: false };
         }
-        let interval = u64::from(heap.interval);
-        let installed = heap::install(interval);
+        let installed = heap::install(u64::from(interval));
         if let Err(error) = &installed {
             otel_vitals_core::quietly(|| {
                 tracing::debug!(target: "otel_vitals", %error, "the heap is not sampled");
             });
-        } else {
-            // What was installed by an earlier start keeps its interval otherwise.
-            heap::set_interval(interval);
         }
         Sampling { is_on: installed.is_ok() }
     }
