@@ -31,6 +31,8 @@ mod places;
 #[cfg(feature = "profiling")]
 mod refusal;
 #[cfg(feature = "profiling")]
+mod shutdown;
+#[cfg(feature = "profiling")]
 mod snapshot;
 #[cfg(feature = "profiling")]
 mod streamed;

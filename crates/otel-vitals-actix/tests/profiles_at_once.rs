@@ -112,6 +112,27 @@ fn a_client_that_only_says_no_more_still_gets_its_profile() {
 }
 
 #[test]
+fn a_shutdown_does_not_wait_for_profiles_but_ends_them_with_what_they_have() {
+    let started = vitals(with_profiles);
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    let mut waiting = ["profile", "heap"].map(|name| begin(server.address, &format!("{name}?seconds=600")));
+    started.vitals.health().begin_shutdown();
+    for stream in &mut waiting {
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"\r\n0\r\n\r\n") {
+            let mut more = [0; 4096];
+            let count = stream.read(&mut more).unwrap();
+            assert_ne!(count, 0, "it was cut off");
+            rest.extend_from_slice(&more[..count]);
+        }
+    }
+    drop(waiting);
+    let after = get(server.address, "/debug/pprof/profile?seconds=1");
+    assert_eq!(after.status, 200, "what is asked for meanwhile is taken");
+}
+
+#[test]
 fn no_more_than_two_differences_wait_at_a_time_and_those_end_with_their_clients() {
     let started = vitals(with_profiles);
     let mounted = routes(&started.vitals);

@@ -1,16 +1,15 @@
 //! `profile`: where CPU time is spent.
 
 use actix_web::http::Method;
-use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use otel_vitals::CpuRecording;
 use otel_vitals::profiling::Profile;
 use std::sync::Arc;
 
 use super::gzip;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
-use super::streamed::PROFILE;
+use super::shutdown;
+use super::streamed::{PROFILE, Rest};
 use crate::state::State;
 
 const NAME: Option<&str> = Some("profile");
@@ -22,16 +21,15 @@ pub(super) async fn answer(state: Arc<State>, request: &HttpRequest) -> Result<H
         return Ok(PROFILE.head(NAME));
     }
     let write = |profile: Profile| gzip::after_header(profile.pprof());
-    let recording = begin(&state, &parameters, write).await?;
-    Ok(PROFILE.answer(NAME, async move { recording.await.ok()? }))
+    Ok(PROFILE.answer(NAME, begin(state, &parameters, write).await?))
 }
 
-/// A CPU profile as the parameters ask for it, which `write` writes on the thread that takes it.
+/// A CPU profile as the parameters ask for it, which `write` writes on the thread that takes it. It has begun when there is a future of it.
 pub(super) async fn begin(
-    state: &State,
+    state: Arc<State>,
     parameters: &Parameters,
-    write: impl FnOnce(Profile) -> Option<Bytes> + Send + 'static,
-) -> Result<CpuRecording<Option<Bytes>>, Refusal> {
+    write: impl FnOnce(Profile) -> Rest + Send + 'static,
+) -> Result<impl Future<Output = Rest> + 'static, Refusal> {
     let (duration, frequency) = (parameters.duration()?, parameters.frequency()?);
     let place = state.profiles.cpu()?;
     let write = move |profile| {
@@ -39,5 +37,12 @@ pub(super) async fn begin(
         let _place = place;
         write(profile)
     };
-    Ok(state.vitals().record_cpu(frequency, duration, write).await?)
+    let mut recording = state.vitals().record_cpu(frequency, duration, write).await?;
+    Ok(async move {
+        tokio::select! {
+            written = &mut recording => return written.ok()?,
+            () = shutdown::begun(state.vitals()) => recording.end(),
+        }
+        recording.await.ok()?
+    })
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::gzip;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
+use super::shutdown;
 use super::streamed::{PROFILE, Rest, Unsaid};
 use crate::answer;
 use crate::state::State;
@@ -103,7 +104,10 @@ async fn difference(
     let earlier = now(Arc::clone(&state), kind, |profile| profile).await?;
     Ok(async move {
         let _place = place;
-        tokio::time::sleep(after).await;
+        tokio::select! {
+            () = tokio::time::sleep(after) => {}
+            () = shutdown::begun(state.vitals()) => {}
+        }
         let vitals = state.vitals().clone();
         let write = move || Ok(gzip::after_header(kind.take(&vitals)?.since(&earlier).pprof()));
         state.profiles.soon(write).await.ok()?

@@ -30,8 +30,7 @@ pub(in crate::pprof) async fn answer(
             SVG.head(None)
         }
         "cpu" => {
-            let recording = cpu::begin(&state, &parameters, |profile| drawn(&profile, "CPU time").ok()).await?;
-            SVG.answer(None, async move { recording.await.ok()? })
+            SVG.answer(None, cpu::begin(state, &parameters, |profile| drawn(&profile, "CPU time").ok()).await?)
         }
         "heap" | "allocs" if is_head => SVG.head(None),
         "heap" => SVG.at_once(None, of_heap(&state, "heap", "Heap").await?),
