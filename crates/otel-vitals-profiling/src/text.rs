@@ -110,7 +110,7 @@ impl Profile {
         if let Some((of, period)) = self.period
             && period > 1
         {
-            writeln!(out, "# sampled: one in {period} {} of {} on average", of.unit, of.kind)?;
+            writeln!(out, "# one sample for {period} {} of {} on average", of.unit, of.kind)?;
         }
         for comment in &self.comments {
             for line in comment.lines() {
@@ -225,7 +225,7 @@ mod tests {
             samples,
             "heap profile: 4: 3005 [8: 7005] @ heap/2\n\
              # time: 12 s since 1970\n\
-             # sampled: one in 524288 bytes of space on average\n\
+             # one sample for 524288 bytes of space on average\n\
              3: 3000 [7: 7000] @ 0x21 0x11\n#\t0x20\n#\t0x10\n\n\
              1: 5 [1: 5] @ 0x11\n#\t0x10\n\n"
         );

@@ -9,6 +9,7 @@
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+pub mod builds;
 #[cfg(target_os = "linux")]
 pub mod cgroup;
 pub mod go;

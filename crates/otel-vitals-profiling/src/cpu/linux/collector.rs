@@ -38,14 +38,14 @@ pub(super) struct Gathered {
     pub(super) sampled: Vec<Sampled>,
     /// Periods of threads, by number, that have no stack.
     pub(super) bare: Vec<(Option<usize>, u64)>,
-    /// Periods that threads used which had ended before they were found, or after they were seen last.
-    pub(super) unseen: u64,
     /// Threads that got a perf event, a timer, or neither.
     pub(super) armed: [u64; 3],
     /// Samples for which there was no slot.
     pub(super) dropped: u64,
     /// CPU time of the process, nanoseconds.
     pub(super) spent: u64,
+    /// That of threads which were known, as far as it is known, nanoseconds.
+    pub(super) used: u64,
     pub(super) started: SystemTime,
     pub(super) duration: Duration,
     /// Whether somebody else took the signal meanwhile, which ended it.
@@ -86,17 +86,15 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
     collector.look();
     let (spent, duration) = (trigger::process_clock().saturating_sub(spent), start.elapsed());
     collector.end();
-    let unseen = spent.saturating_sub(collector.threads.used());
-    let unseen = (unseen + collector.threads.random(plan.period)) / plan.period;
     Some(Gathered {
         sampled: collector.threads.sampled().to_vec(),
         armed: collector.threads.armed(),
         copied: collector.copying.possible,
         tally: collector.tally,
         bare: collector.bare,
-        unseen,
         dropped: SLOTS.dropped(),
         spent,
+        used: collector.threads.used(),
         started,
         duration,
         disturbed,

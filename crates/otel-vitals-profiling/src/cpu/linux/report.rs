@@ -20,23 +20,67 @@ const ENDED: &str = "[ended unseen]";
 const LEFT_OUT: &str = "[stacks left out]";
 
 pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
+    let shares = Shares::of(gathered, period);
     let mut samples = Vec::new();
     for (number, frames, count) in gathered.tally.stacks() {
         let stack = frames.iter().map(|address| Frame::Code(*address)).collect();
-        samples.push(sample(stack, count, period, gathered.sampled.get(number)));
+        samples.push(sample(stack, count, shares.time(count), gathered.sampled.get(number)));
     }
-    let bare = gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, *number));
-    let others = [(ENDED, gathered.unseen, None), (LEFT_OUT, gathered.tally.left_out(), None)];
-    for (name, count, number) in bare.chain(others).filter(|(_, count, _)| *count > 0) {
+    let bare =
+        gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, shares.time(*count), *number));
+    let others = [
+        (LEFT_OUT, gathered.tally.left_out(), shares.time(gathered.tally.left_out()), None),
+        (ENDED, shares.unseen / period, shares.unseen, None),
+    ];
+    for (name, count, time, number) in bare.chain(others).filter(|(_, _, time, _)| *time > 0) {
         let thread = number.and_then(|number| gathered.sampled.get(number));
-        samples.push(sample([Frame::Named(name.into())].into(), count, period, thread));
+        samples.push(sample([Frame::Named(name.into())].into(), count, time, thread));
     }
     Profile {
         time: gathered.started,
         duration: Some(gathered.duration),
-        comments: comments(gathered, period),
+        comments: comments(gathered, &shares),
         samples,
         ..empty(period)
+    }
+}
+
+/// How the CPU time of the process, which is known to the nanosecond, is shared out.
+///
+/// Each thread counts the periods that it has used from a random point on, so that what little it used beyond is right on average and
+/// not for each. The time of all is known, and what a count stands for is made to fit, which with few threads is no difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shares {
+    counts: u64,
+    /// Time of what was counted, nanoseconds.
+    counted: u64,
+    /// Time of threads of which nothing is known, nanoseconds.
+    unseen: u64,
+}
+
+impl Shares {
+    fn of(gathered: &Gathered, period: u64) -> Self {
+        let bare: u64 = gathered.bare.iter().map(|(_, count)| count).sum();
+        let stacks: u64 = gathered.tally.stacks().map(|(_, _, count)| count).sum();
+        Self::new(stacks + bare + gathered.tally.left_out(), period, gathered.spent, gathered.used)
+    }
+
+    /// Of `spent` nanoseconds, `used` are of threads that were known at the time. What these used when nobody looked any more is in their counts
+    /// on average, and is in the difference of the two as well: so that what the counts leave is of unknown threads, but never more than
+    /// that difference.
+    fn new(counts: u64, period: u64, spent: u64, used: u64) -> Self {
+        let left = spent.saturating_sub(counts * period);
+        let unseen = if counts == 0 { left } else { left.min(spent.saturating_sub(used)) };
+        Shares { counts, counted: spent - unseen, unseen }
+    }
+
+    /// CPU time of so many counts, nanoseconds.
+    fn time(&self, count: u64) -> u64 {
+        if self.counts == 0 {
+            return 0;
+        }
+        let time = u128::from(count) * u128::from(self.counted) / u128::from(self.counts);
+        u64::try_from(time).unwrap_or(u64::MAX)
     }
 }
 
@@ -45,8 +89,8 @@ pub(super) fn empty(period: u64) -> Profile {
     Profile { period: Some((CPU, otel_vitals_core::signed(period))), ..Profile::empty(vec![SAMPLES, CPU]) }
 }
 
-fn sample(stack: Arc<[Frame]>, count: u64, period: u64, thread: Option<&Sampled>) -> Sample {
-    let values = [count, count.saturating_mul(period)].map(otel_vitals_core::signed).to_vec();
+fn sample(stack: Arc<[Frame]>, count: u64, time: u64, thread: Option<&Sampled>) -> Sample {
+    let values = [count, time].map(otel_vitals_core::signed).to_vec();
     let labels = thread.map_or_else(Vec::new, |thread| {
         vec![
             ("thread", Label::Text(Arc::clone(&thread.name))),
@@ -56,11 +100,10 @@ fn sample(stack: Arc<[Frame]>, count: u64, period: u64, thread: Option<&Sampled>
     Sample { stack, values, labels }
 }
 
-fn comments(gathered: &Gathered, period: u64) -> Vec<String> {
+fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
     let [events, timers, neither] = gathered.armed;
     let bare: u64 = gathered.bare.iter().map(|(_, count)| count).sum();
-    let without = bare + gathered.unseen + gathered.tally.left_out();
-    let with: u64 = gathered.tally.stacks().map(|(_, _, count)| count).sum();
+    let without = shares.unseen + shares.time(bare + gathered.tally.left_out());
     let mut comments = vec![
         match (events, timers) {
             (0, _) => format!(
@@ -73,10 +116,9 @@ fn comments(gathered: &Gathered, period: u64) -> Vec<String> {
             ),
         },
         format!(
-            "CPU time of the process {}; in the profile {}, of which {} without a stack",
+            "CPU time of the process {}, of which {} without a stack",
             seconds(gathered.spent),
-            seconds((with + without) * period),
-            seconds(without * period),
+            seconds(without)
         ),
     ];
     if gathered.dropped > 0 {
@@ -100,4 +142,29 @@ fn comments(gathered: &Gathered, period: u64) -> Vec<String> {
 
 fn seconds(nanoseconds: u64) -> String {
     format!("{:.3} s", Duration::from_nanos(nanoseconds).as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_all_samples_is_what_was_spent() {
+        // As counted, more by chance, and less by chance: nothing is unknown.
+        for counts in [100, 103, 97] {
+            let shares = Shares::new(counts, 10, 1_000, 1_000);
+            assert_eq!((shares.unseen, shares.time(counts)), (0, 1_000));
+        }
+        assert_eq!(Shares::new(100, 10, 1_000, 1_000).time(7), 70);
+    }
+
+    #[test]
+    fn what_the_counts_leave_is_of_unknown_threads_as_far_as_there_can_be_any() {
+        let shares = Shares::new(50, 10, 1_000, 400);
+        assert_eq!((shares.unseen, shares.time(50)), (500, 500));
+        let shares = Shares::new(50, 10, 1_000, 900);
+        assert_eq!((shares.unseen, shares.time(50)), (100, 900));
+        let shares = Shares::new(0, 10, 7, 7);
+        assert_eq!((shares.unseen, shares.time(1)), (7, 0));
+    }
 }

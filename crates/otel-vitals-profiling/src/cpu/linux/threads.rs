@@ -178,11 +178,6 @@ impl Threads {
         if events + timers == 0 { self.refused.take() } else { None }
     }
 
-    /// A number less than `below` at random.
-    pub(super) fn random(&mut self, below: u64) -> u64 {
-        self.random.next() % below.max(1)
-    }
-
     fn welcome(&mut self, id: u32, clock: u64) {
         // One that has used more than there was time is older, and the list did not tell of it.
         let young = self.settled.is_some_and(|settled| Duration::from_nanos(clock) <= settled.elapsed());

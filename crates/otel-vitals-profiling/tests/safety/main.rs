@@ -1,0 +1,194 @@
+//! Profiling harms nobody: 997 times a second, while threads panic, load and unload a library, fork and exec, recurse deeply, run on small
+//! and on alternate stacks, sleep in system calls, allocate, and come and go. Nothing may crash, hang, or lose a result.
+//!
+//! `OTEL_VITALS_SAFETY_SECONDS` is how long it takes, all triggers together. The profiled program is a child, so that a crash is seen as one.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod processes;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod sleepers;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod stacks;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod sys;
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+fn main() {}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["profiled", trigger, seconds] => profiled::main(trigger, seconds.parse().unwrap()),
+        ["replaced", trigger] => processes::replaced(trigger),
+        ["sum"] => processes::sum_of_child(),
+        _ => watched::main(),
+    }
+}
+
+/// What the test itself does: it starts the profiled program with each trigger, and sees how it ends.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod watched {
+    use std::process::{Child, Command, ExitStatus};
+    use std::time::{Duration, Instant};
+
+    /// How much longer than it was told to take a program may, on a machine that is busy.
+    const PATIENCE: Duration = Duration::from_secs(90);
+
+    pub(super) fn main() {
+        let seconds = std::env::var("OTEL_VITALS_SAFETY_SECONDS");
+        let seconds: f64 = seconds.map_or(8.0, |seconds| seconds.parse().unwrap());
+        for trigger in ["timers", "perf"] {
+            let half = (seconds / 2.0).to_string();
+            let child = Command::new("/proc/self/exe").args(["profiled", trigger, &half]).spawn().unwrap();
+            let status = end(child, Duration::from_secs_f64(seconds) + PATIENCE);
+            assert!(status.success(), "profiled by {trigger}: {status}");
+        }
+    }
+
+    fn end(mut child: Child, patience: Duration) -> ExitStatus {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > until {
+                eprintln!("it hangs; what its threads wait for:");
+                let _ = Command::new("sh")
+                    .arg("-c")
+                    .arg(format!("cd /proc/{}/task; grep -H . */comm */wchan */syscall", child.id()))
+                    .status();
+                child.kill().unwrap();
+                panic!("the profiled program hangs");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// The program that is profiled.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod profiled {
+    use crate::{processes, sleepers, stacks};
+    use otel_vitals_profiling::cpu::{self, Trigger};
+    use otel_vitals_profiling::{Error, Profile};
+    use std::hint::black_box;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// How long one recording is. They begin and end in the midst of it all, too.
+    const RECORDING: Duration = Duration::from_millis(1500);
+
+    pub(super) fn options(trigger: &str) -> cpu::Options {
+        let mut options = cpu::Options::default();
+        options.frequency = 997;
+        options.trigger = match trigger {
+            "timers" => Trigger::Timers,
+            "perf" => Trigger::Perf,
+            other => panic!("what is {other}?"),
+        };
+        options
+    }
+
+    pub(super) fn main(trigger: &str, seconds: f64) {
+        match cpu::start(&options(trigger)) {
+            Ok(recording) => drop(recording),
+            Err(Error::Unavailable { why, .. }) => return eprintln!("no profile by {trigger} here: {why}"),
+            Err(error) => panic!("{error}"),
+        }
+        stacks::quiet();
+        let stop = AtomicBool::new(false);
+        let workers: [(&str, fn(&AtomicBool) -> u64); 14] = [
+            ("panics", stacks::panics),
+            ("deep", stacks::recurses),
+            ("small", stacks::small),
+            ("alternate", stacks::alternate),
+            ("loads", processes::loads),
+            ("forks", |stop| processes::forks(stop, None)),
+            ("forks and execs", |stop| processes::forks(stop, Some("/bin/true"))),
+            ("forks itself", |stop| processes::forks(stop, Some("/proc/self/exe"))),
+            ("spawns", processes::spawns),
+            ("pipe", sleepers::pipe),
+            ("futex", sleepers::futex),
+            ("sleeps", sleepers::sleeps),
+            ("allocates", allocates),
+            ("comes and goes", comes_and_goes),
+        ];
+        thread::scope(|scope| {
+            let threads = workers.map(|(name, work)| {
+                let stop = &stop;
+                (
+                    name,
+                    thread::Builder::new().name(name.into()).spawn_scoped(scope, move || work(stop)).unwrap(),
+                )
+            });
+            let until = Instant::now() + Duration::from_secs_f64(seconds);
+            while Instant::now() < until && !threads.iter().any(|(_, thread)| thread.is_finished()) {
+                check(&record(trigger));
+                processes::replace(trigger);
+            }
+            stop.store(true, Relaxed);
+            for (name, thread) in threads {
+                let rounds = thread.join().unwrap_or_else(|_| panic!("{name} has failed"));
+                assert!(rounds > 0, "{name} has done nothing");
+            }
+        });
+    }
+
+    fn record(trigger: &str) -> Profile {
+        let recording = cpu::start(&options(trigger)).unwrap();
+        thread::sleep(RECORDING);
+        recording.finish()
+    }
+
+    fn check(profile: &Profile) {
+        assert!(profile.total("samples").unwrap() > 0, "nothing was sampled");
+        assert!(profile.total("cpu").unwrap() > 0, "nothing was sampled");
+    }
+
+    /// Fills blocks of all sizes, and finds in them what it has put there.
+    fn allocates(stop: &AtomicBool) -> u64 {
+        let mut rounds = 0;
+        while !stop.load(Relaxed) {
+            let mut blocks: Vec<Vec<u64>> = (0..200).map(|size| vec![size; size as usize * 40]).collect();
+            blocks.retain(|block| block.len() % 3 == 0);
+            blocks.iter_mut().for_each(|block| block.resize(block.len() * 2, block.len() as u64));
+            for block in black_box(&blocks) {
+                let (old, new) = block.split_at(block.len() / 2);
+                let size = old.len() as u64;
+                assert!(
+                    old.iter().all(|value| *value == size / 40) && new.iter().all(|value| *value == size)
+                );
+            }
+            rounds += 1;
+        }
+        rounds
+    }
+
+    fn comes_and_goes(stop: &AtomicBool) -> u64 {
+        let mut rounds = 0;
+        while !stop.load(Relaxed) {
+            let sums = thread::scope(|scope| {
+                [1, 2, 3, 4]
+                    .map(|seed| scope.spawn(move || sum(seed, 5_000)))
+                    .map(|thread| thread.join().unwrap())
+            });
+            assert_eq!(sums, [1, 2, 3, 4].map(|seed| sum(seed, 5_000)));
+            rounds += 1;
+        }
+        rounds
+    }
+
+    /// What `examples/loaded.rs` does.
+    pub(super) fn sum(seed: u64, rounds: u64) -> u64 {
+        (0..rounds).fold(seed, |sum, next| black_box(sum ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+}
