@@ -135,3 +135,8 @@ struct VariablesReference;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/health.md")]
 struct HealthReference;
+
+/// And so does that of the reference of profiles.
+#[cfg(all(doctest, feature = "profiling"))]
+#[doc = include_str!("../../../docs/profiling.md")]
+struct ProfilingReference;
