@@ -87,7 +87,10 @@ async fn profile(state: Arc<State>, request: &HttpRequest, name: &str, posted: B
 
 #[cfg(not(feature = "profiling"))]
 async fn profile(_state: Arc<State>, _request: &HttpRequest, _name: &str, _posted: Bytes) -> HttpResponse {
-    refused(StatusCode::NOT_FOUND, "this program is built without the feature profiling of otel-vitals-actix\n")
+    refused(
+        StatusCode::NOT_FOUND,
+        "this program is built without the feature profiling of otel-vitals-actix\n",
+    )
 }
 
 /// As Go answers, so that its tools show the text, and know this from a server that is something else.

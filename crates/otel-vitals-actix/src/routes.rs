@@ -13,9 +13,9 @@ use otel_vitals::health::Probe;
 use std::future::{Future, ready};
 use std::sync::Arc;
 
+use crate::answer::Methods;
 use crate::gate::Access;
 use crate::state::State;
-use crate::answer::Methods;
 use crate::{hardware, heartbeat, path, posted, pprof, probes, self_check, unread, variables};
 use contained::contained;
 

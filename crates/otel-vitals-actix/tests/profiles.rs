@@ -220,7 +220,8 @@ fn the_index_says_what_there_is_with_links_that_answer() {
     let mounted = routes(&started.vitals);
     let server = serve!(App::new().configure(mounted.clone()));
     let index = get(server.address, "/debug/pprof/");
-    let links: Vec<_> = index.text().split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let links: Vec<_> =
+        index.text().split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     for name in SNAPSHOTS.iter().chain(&["profile", "symbol", "cmdline"]) {
         assert!(links.contains(&format!("/debug/pprof/{name}").as_str()), "{name}: {links:?}");
     }

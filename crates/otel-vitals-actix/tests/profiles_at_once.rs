@@ -155,6 +155,9 @@ fn who_asks_by_the_hundred_is_answered_or_told_to_come_later() {
         .map(|_| std::thread::spawn(move || get(address, "/debug/pprof/threadcreate").status))
         .collect();
     let statuses: Vec<_> = asking.into_iter().map(|asking| asking.join().unwrap()).collect();
-    assert!(statuses.contains(&200) && statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+    assert!(
+        statuses.contains(&200) && statuses.iter().all(|status| matches!(status, 200 | 503)),
+        "{statuses:?}"
+    );
     assert_eq!(get(address, "/debug/pprof/threadcreate").status, 200);
 }

@@ -54,7 +54,10 @@ fn the_heap_is_switched_off_as_a_group() {
 #[test]
 fn what_is_out_of_range_is_refused_and_told() {
     for (text, expected) in [
-        ("heap: {interval: 1023}", "profiling.heap.interval: expected a whole number from 1024 to 1073741824"),
+        (
+            "heap: {interval: 1023}",
+            "profiling.heap.interval: expected a whole number from 1024 to 1073741824",
+        ),
         ("heap: {interval: 1073741825}", "from 1024 to 1073741824"),
         ("heap: {source: mimalloc}", "profiling.heap.source: expected sampler or jemalloc"),
         ("cpu: {frequency: 0}", "profiling.cpu.frequency: expected a whole number from 1 to 1000"),

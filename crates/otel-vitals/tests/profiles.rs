@@ -78,7 +78,9 @@ fn a_cpu_profile_is_taken_in_any_runtime_or_none() {
 fn one_that_is_longer_than_it_may_be_is_refused_with_both() {
     let started = vitals(|config| config.profiling.max_duration = Duration::from_secs(5));
     let error = wait(started.vitals.profile_cpu(Duration::from_secs(6))).unwrap_err();
-    assert!(matches!(error, Error::ProfileTooLong { asked, most } if (asked, most) == (Duration::from_secs(6), Duration::from_secs(5))));
+    assert!(
+        matches!(error, Error::ProfileTooLong { asked, most } if (asked, most) == (Duration::from_secs(6), Duration::from_secs(5)))
+    );
     assert_eq!(error.to_string(), "a profile of 6s is longer than profiling.max_duration, which is 5s");
 }
 
@@ -116,7 +118,8 @@ fn one_that_is_told_to_end_has_what_it_has_until_then() {
 #[test]
 fn what_writes_it_may_panic() {
     let started = vitals(|_| {});
-    let recording = wait(started.vitals.record_cpu(None, SHORT, |_| -> u8 { panic!("of the test") })).unwrap();
+    let recording =
+        wait(started.vitals.record_cpu(None, SHORT, |_| -> u8 { panic!("of the test") })).unwrap();
     assert!(matches!(wait(recording), Err(Error::Start { .. })));
     assert_gzip(&wait(started.vitals.profile_cpu(SHORT)).unwrap());
 }

@@ -62,7 +62,8 @@ fn without_the_password_it_does_not_start_and_says_why() {
 /// The commands in the `console` blocks that begin so, each with what is printed after it.
 fn lines(text: &str, beginning: &str) -> Vec<(String, String)> {
     let blocks = text.split("```console\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    let commands = blocks.flat_map(|block| block.split("$ ").filter(|command| command.starts_with(beginning)));
+    let commands =
+        blocks.flat_map(|block| block.split("$ ").filter(|command| command.starts_with(beginning)));
     commands
         .map(|text| text.split_once('\n').unwrap())
         .map(|(command, printed)| (command.to_owned(), printed.to_owned()))

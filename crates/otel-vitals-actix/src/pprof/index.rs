@@ -30,7 +30,10 @@ const ENTRIES: &[Entry] = &[
     ("threadcreate", "The threads that there are, with the CPU time of each. [threadcreate?debug=1]."),
     ("tasks", "The tasks of tokio that are alive, by runtime. [tasks?debug=1]."),
     ("goroutine", "The same, where Go's tools look for it. [goroutine?debug=1]."),
-    ("block", "Empty: waiting for locks is not measured. It is here because continuous profilers ask for it."),
+    (
+        "block",
+        "Empty: waiting for locks is not measured. It is here because continuous profilers ask for it.",
+    ),
     ("mutex", "Empty, likewise."),
     #[cfg(feature = "flamegraph")]
     (
@@ -68,10 +71,14 @@ fn remarks(state: &State) -> String {
     let (vitals, profiling) = (state.vitals(), &state.vitals().config().profiling);
     let sampled = match (profiling.heap.source, heap::interval()) {
         (HeapSource::Jemalloc, _) => "The heap is sampled by jemalloc, where that is told to.".to_owned(),
-        (_, 0) => "The heap is not sampled: there is no counting allocator, or profiling.heap is off.".to_owned(),
+        (_, 0) => {
+            "The heap is not sampled: there is no counting allocator, or profiling.heap is off.".to_owned()
+        }
         (_, interval) => {
             let size = heap::table_size();
-            format!("The heap is sampled every {interval} bytes on average; the tables of it take {size} bytes.")
+            format!(
+                "The heap is sampled every {interval} bytes on average; the tables of it take {size} bytes."
+            )
         }
     };
     let most = humantime::format_duration(profiling.max_duration);
@@ -135,10 +142,7 @@ mod tests {
     #[test]
     fn what_is_in_brackets_is_a_link() {
         let text = linked("/p", "One & [heap?debug=1], [x].");
-        assert_eq!(
-            text,
-            "One &#38; <a href=\"/p/heap?debug=1\">heap?debug=1</a>, <a href=\"/p/x\">x</a>."
-        );
+        assert_eq!(text, "One &#38; <a href=\"/p/heap?debug=1\">heap?debug=1</a>, <a href=\"/p/x\">x</a>.");
         assert_eq!(linked("/p", "no [end"), "no [end");
     }
 }

@@ -37,15 +37,22 @@ pub(super) const PROFILE: Form =
     Form { content_type: "application/octet-stream", first: gzip::HEADER, nothing: gzip::NOTHING };
 
 /// A picture.
-pub(super) const SVG: Form =
-    Form { content_type: "image/svg+xml", first: b"<?xml version=\"1.0\" standalone=\"no\"?>\n", nothing: b"\n" };
+pub(super) const SVG: Form = Form {
+    content_type: "image/svg+xml",
+    first: b"<?xml version=\"1.0\" standalone=\"no\"?>\n",
+    nothing: b"\n",
+};
 
 /// What follows the beginning of a file; none when there is nothing after all, which cuts the answer off.
 pub(super) type Rest = Option<Bytes>;
 
 impl Form {
     /// The answer that begins at once and ends with what `rest` comes to.
-    pub(super) fn answer(self, name: Option<&str>, rest: impl Future<Output = Rest> + 'static) -> HttpResponse {
+    pub(super) fn answer(
+        self,
+        name: Option<&str>,
+        rest: impl Future<Output = Rest> + 'static,
+    ) -> HttpResponse {
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.headed(name, Streamed { form: self, tick, next: Next::First(Box::pin(rest)) })

@@ -39,8 +39,7 @@ pub(super) async fn begin<T: Send + 'static>(
     let (tell_begun, begun) = oneshot::channel();
     let (tell_written, written) = oneshot::channel();
     let (end, ended_by) = channel();
-    let work =
-        Work { options, duration, write, begun: tell_begun, ended: ended_by, written: tell_written };
+    let work = Work { options, duration, write, begun: tell_begun, ended: ended_by, written: tell_written };
     spawn("vitals-profile", move || work.run())?;
     begun.await.map_err(|_| ended())??;
     Ok(CpuRecording { written, end })

@@ -29,9 +29,8 @@ pub(in crate::pprof) async fn answer(
             parameters.duration().and(parameters.frequency())?;
             SVG.head(None)
         }
-        "cpu" => {
-            SVG.answer(None, cpu::begin(state, &parameters, |profile| drawn(&profile, "CPU time").ok()).await?)
-        }
+        "cpu" => SVG
+            .answer(None, cpu::begin(state, &parameters, |profile| drawn(&profile, "CPU time").ok()).await?),
         "heap" | "allocs" if is_head => SVG.head(None),
         "heap" => SVG.at_once(None, of_heap(&state, "heap", "Heap").await?),
         "allocs" => SVG.at_once(None, of_heap(&state, "allocs", "Allocations").await?),
