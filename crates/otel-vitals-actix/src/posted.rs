@@ -16,33 +16,38 @@ use crate::answer;
 const MOST: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// All of it, or what the client is answered instead.
-pub(crate) async fn read(payload: &mut Payload) -> Result<Bytes, HttpResponse> {
-    let refused = |status, text: &'static str| Err(answer::text(status, text));
-    match timeout(PATIENCE, whole(payload)).await {
-        Ok(Whole::Read(bytes)) => Ok(bytes),
-        Ok(Whole::TooMuch) => {
-            refused(StatusCode::PAYLOAD_TOO_LARGE, "no more than 64 KiB are read at a time\n")
-        }
-        Ok(Whole::Broken) => refused(StatusCode::BAD_REQUEST, "the body cannot be read\n"),
-        Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "the body has not come within five seconds\n"),
-    }
+/// All of it, or what the client is told instead.
+pub(crate) async fn read(payload: &mut Payload) -> Result<Bytes, Refused> {
+    timeout(PATIENCE, whole(payload)).await.unwrap_or(Err(Refused::Late))
 }
 
-enum Whole {
-    Read(Bytes),
+/// Why it was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
     TooMuch,
     Broken,
+    Late,
 }
 
-async fn whole(payload: &mut Payload) -> Whole {
+impl Refused {
+    pub(crate) fn answer(self) -> HttpResponse {
+        let (status, text) = match self {
+            Refused::TooMuch => (StatusCode::PAYLOAD_TOO_LARGE, "no more than 64 KiB are read at a time\n"),
+            Refused::Broken => (StatusCode::BAD_REQUEST, "the body cannot be read\n"),
+            Refused::Late => (StatusCode::REQUEST_TIMEOUT, "the body has not come within five seconds\n"),
+        };
+        answer::text(status, text)
+    }
+}
+
+async fn whole(payload: &mut Payload) -> Result<Bytes, Refused> {
     let mut read = BytesMut::new();
     while let Some(part) = poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await {
-        match part {
-            Ok(part) if read.len() + part.len() <= MOST => read.extend_from_slice(&part),
-            Ok(_) => return Whole::TooMuch,
-            Err(_) => return Whole::Broken,
+        let part = part.map_err(|_| Refused::Broken)?;
+        if read.len() + part.len() > MOST {
+            return Err(Refused::TooMuch);
         }
+        read.extend_from_slice(&part);
     }
-    Whole::Read(read.freeze())
+    Ok(read.freeze())
 }

@@ -195,6 +195,6 @@ where
     let read = if *request.method() == Method::POST { posted::read(payload).await } else { Ok(Bytes::new()) };
     match read {
         Ok(posted) => handler(state, request, posted).await,
-        Err(refusal) => refusal,
+        Err(refused) => refused.answer(),
     }
 }
