@@ -126,18 +126,23 @@ fn slowdown(subjects: &[Subject], work: Work, runs: &[Vec<Said>], goals: &mut Ta
 }
 
 fn accuracy(subjects: &[Subject], runs: &[Vec<Said>], goals: &mut Table) {
-    let mut table = Table::new(["CPU time in the profile, of what was spent", "median, %", "least, %", "most, %"]);
+    let mut table = Table::new(["of the CPU time that was spent", "counted in samples: median, %", "least, %", "most, %", "told: median, %"]);
     for (subject, said) in subjects.iter().zip(runs) {
-        let mut parts: Vec<f64> =
-            said.iter().filter(|said| said.told > 0).map(|said| said.told as f64 / said.spent as f64 * 100.0).collect();
-        parts.sort_unstable_by(f64::total_cmp);
-        let (Some(least), Some(most)) = (parts.first(), parts.last()) else { continue };
-        let median = parts.get(parts.len() / 2).unwrap();
-        table.row([subject.name.to_owned(), format!("{median:.2}"), format!("{least:.2}"), format!("{most:.2}")]);
+        let said: Vec<_> = said.iter().filter(|said| said.counted > 0).collect();
+        let part = |time: u64, said: &Said| time as f64 / said.spent as f64 * 100.0;
+        let [least, median] = least_and_median(said.iter().map(|said| part(said.counted, said)));
+        let [_, told] = least_and_median(said.iter().map(|said| part(said.told, said)));
+        let most = said.iter().map(|said| part(said.counted, said)).fold(0.0, f64::max);
+        if said.is_empty() {
+            continue;
+        }
+        let cells = [median, least, most, told].map(|part| format!("{part:.2}"));
+        let [median_cell, least_cell, most_cell, told_cell] = cells;
+        table.row([subject.name.to_owned(), median_cell, least_cell, most_cell, told_cell]);
         if let Profiler::Cpu(..) = subject.profiler {
             let furthest = (least - 100.0).abs().max((most - 100.0).abs());
             goals.row([
-                format!("{}, % off the CPU time spent, furthest run and median", subject.name),
+                format!("{}, % of the CPU time counted wrong, furthest run and median", subject.name),
                 "3".to_owned(),
                 format!("{furthest:.2}"),
                 format!("{:.2}", (median - 100.0).abs()),

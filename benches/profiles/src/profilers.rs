@@ -45,7 +45,9 @@ pub(crate) trait Running {
 /// A profile.
 #[derive(Debug, Default)]
 pub(crate) struct Produced {
-    /// The CPU time that it has, if it is one of CPU time.
+    /// The CPU time that its samples were taken for, if it is one of CPU time.
+    pub(crate) counted: Option<Duration>,
+    /// The CPU time that it tells.
     pub(crate) total: Option<Duration>,
     /// Its length as it is sent to somebody.
     pub(crate) bytes: usize,

@@ -22,7 +22,9 @@ pub struct Said {
     pub units: u64,
     /// CPU time of the process from the start of the profiler to its end, ns.
     pub spent: u64,
-    /// CPU time in the profile, ns; zero where it has none.
+    /// CPU time that samples were taken for, ns; zero where there are none.
+    pub counted: u64,
+    /// CPU time in the profile, ns.
     pub told: u64,
     /// Resident before the profiler was started, KiB.
     pub before: u64,
@@ -71,6 +73,7 @@ fn run(arguments: &[String]) -> anyhow::Result<Said> {
     Ok(Said {
         units,
         spent: nanoseconds(spent),
+        counted: nanoseconds(produced.counted.unwrap_or_default()),
         told: nanoseconds(produced.total.unwrap_or_default()),
         before,
         most,
@@ -119,6 +122,7 @@ impl Said {
         let numbers = [
             self.units,
             self.spent,
+            self.counted,
             self.told,
             self.before,
             self.most,
@@ -137,6 +141,7 @@ impl Said {
         Some(Said {
             units: next()?,
             spent: next()?,
+            counted: next()?,
             told: next()?,
             before: next()?,
             most: next()?,

@@ -9,6 +9,6 @@ impl Running for Heap {
 
     fn produce(self: Box<Self>) -> Produced {
         let profile = otel_vitals_profiling::heap::jemalloc_profile();
-        Produced { total: None, bytes: profile.map_or(0, |profile| profile.pprof().len()) }
+        Produced { bytes: profile.map_or(0, |profile| profile.pprof().len()), ..Produced::default() }
     }
 }

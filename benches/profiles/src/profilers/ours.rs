@@ -10,6 +10,8 @@ use super::{Produced, Running, Trigger};
 const MEAN: u64 = 512 * 1024;
 
 pub(super) struct Cpu {
+    /// What a sample stands for.
+    period: Duration,
     recording: Option<Recording>,
     profile: Option<Profile>,
 }
@@ -22,7 +24,7 @@ impl Cpu {
             Trigger::Timers => cpu::Trigger::Timers,
             Trigger::Perf => cpu::Trigger::Perf,
         };
-        Ok(Cpu { recording: Some(cpu::start(&options)?), profile: None })
+        Ok(Cpu { period: Duration::from_secs(1) / frequency, recording: Some(cpu::start(&options)?), profile: None })
     }
 }
 
@@ -34,15 +36,11 @@ impl Running for Cpu {
     fn produce(self: Box<Self>) -> Produced {
         self.profile.map_or(Produced::default(), |profile| Produced {
             bytes: profile.pprof().len(),
-            total: Some(Duration::from_nanos(total(&profile))),
+            // Its `cpu` is made to fit what the process has spent; what was counted is what can be wrong.
+            counted: profile.total("samples").and_then(|samples| u32::try_from(samples).ok()).map(|samples| self.period * samples),
+            total: profile.total("cpu").and_then(|time| u64::try_from(time).ok()).map(Duration::from_nanos),
         })
     }
-}
-
-/// Lines of stacks end with their value.
-fn total(profile: &Profile) -> u64 {
-    let stacks = profile.collapsed();
-    stacks.lines().filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 pub(super) struct Heap;
@@ -58,6 +56,6 @@ impl Running for Heap {
     fn stop(&mut self) {}
 
     fn produce(self: Box<Self>) -> Produced {
-        Produced { total: None, bytes: heap::profile().map_or(0, |profile| profile.pprof().len()) }
+        Produced { bytes: heap::profile().map_or(0, |profile| profile.pprof().len()), ..Produced::default() }
     }
 }

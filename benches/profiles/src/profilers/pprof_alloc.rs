@@ -8,6 +8,6 @@ impl Running for Heap {
     fn stop(&mut self) {}
 
     fn produce(self: Box<Self>) -> Produced {
-        Produced { total: None, bytes: pprof_alloc::generate_pprof().map_or(0, |profile| profile.len()) }
+        Produced { bytes: pprof_alloc::generate_pprof().map_or(0, |profile| profile.len()), ..Produced::default() }
     }
 }

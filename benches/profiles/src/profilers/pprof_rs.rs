@@ -31,6 +31,7 @@ impl Running for Cpu {
         let samples: i128 =
             self.report.iter().flat_map(|report| report.data.values()).map(|count| *count as i128).sum();
         let samples = u32::try_from(samples).unwrap_or(u32::MAX);
-        Produced { total: Some(Duration::from_secs(1) / self.frequency * samples), bytes: 0 }
+        let counted = Duration::from_secs(1) / self.frequency * samples;
+        Produced { counted: Some(counted), total: Some(counted), bytes: 0 }
     }
 }
