@@ -5,7 +5,7 @@
 use otel_vitals_alloc::sampling::{self, Sampler};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 
-const SLOTS: usize = 1 << 16;
+const SLOTS: usize = if cfg!(miri) { 1 << 8 } else { 1 << 16 };
 /// How many slots a block may be in.
 const NEAR: usize = 64;
 /// Where a block was that is being reallocated.
