@@ -178,6 +178,25 @@ mod tests {
     }
 
     #[test]
+    fn build_ids_are_those_of_the_files() {
+        use object::Object as _;
+        let modules = Modules::now();
+        let mut with_id = 0;
+        for module in modules.iter().filter(|module| module.path != Path::new(VDSO)) {
+            let file = std::fs::read(&module.path).expect("the object has a file");
+            let file = object::File::parse(&*file).expect("it is an object");
+            assert_eq!(
+                module.build_id.as_deref(),
+                file.build_id().expect("it has notes"),
+                "{}",
+                module.path.display()
+            );
+            with_id += usize::from(module.build_id.is_some());
+        }
+        assert!(with_id > 0, "no object has a build id: this tests nothing");
+    }
+
+    #[test]
     fn nothing_is_read_anew_while_nothing_is_loaded() {
         assert!(Arc::ptr_eq(&Modules::now(), &Modules::now()));
     }

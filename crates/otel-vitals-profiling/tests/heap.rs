@@ -255,7 +255,7 @@ fn before_the_library(passage: &Passage) {
 fn stacks_lead_through_a_library_that_is_loaded_later_and_stay_when_it_is_unloaded() {
     let _alone = sampled_every(INTERVAL);
     let deadline = Instant::now() + Duration::from_secs(30);
-    for _ in 0..3 {
+    for _ in 0..2 {
         let passage = Passage::load();
         let before = at("before_the_library", "alloc_objects");
         // The first samples may come before the library is known.
