@@ -84,7 +84,7 @@ impl<A: 'static> Counting<A> {
     #[inline(never)]
     fn allocated(&self, own: Option<&'static Shard>, block: *mut u8, size: usize) -> *mut u8 {
         self.tell();
-        thread::allocated(own, size);
+        thread::allocated(own, block.addr(), size);
         block
     }
 
@@ -92,7 +92,7 @@ impl<A: 'static> Counting<A> {
     #[inline(never)]
     fn reallocated(&self, own: Option<&'static Shard>, block: *mut u8, old: usize, new: usize) -> *mut u8 {
         self.tell();
-        thread::reallocated(own, old, new);
+        thread::reallocated(own, block.addr(), old, new);
         block
     }
 

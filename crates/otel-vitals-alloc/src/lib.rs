@@ -81,6 +81,8 @@ mod introspect;
 mod model;
 #[cfg(not(all(loom, test)))]
 mod registry;
+#[cfg(not(all(loom, test)))]
+pub mod sampling;
 mod shard;
 #[cfg(feature = "size-classes")]
 mod size_class;

@@ -1,6 +1,8 @@
 //! What one thread has counted.
 
+mod gaps;
 mod sys;
+mod trigger;
 
 use std::hint::cold_path;
 use std::mem::offset_of;
@@ -11,6 +13,8 @@ use crate::counts::Counts;
 pub(crate) use crate::size_class::SMALL;
 #[cfg(feature = "size-classes")]
 use crate::size_class::{ByClass, Class};
+pub(crate) use gaps::{Gaps, LARGEST_INTERVAL};
+use trigger::Trigger;
 
 /// Without classes, no size is looked up; this is the largest that a layout has.
 #[cfg(not(feature = "size-classes"))]
@@ -30,13 +34,15 @@ pub(crate) const SMALL: usize = isize::MAX as usize;
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Shard {
-    /// Bytes allocated. The sign bit is how one addition answers two questions besides, with a flag of the processor
-    /// that it sets anyway: it is set where the shard is nobody's, and, once allocations are sampled, where a counter
-    /// that was set off for it reaches the next sample. Else no program lives to see it.
+    /// Bytes allocated, set off by `trigger`. The sign bit is how one addition answers two questions besides, with a flag
+    /// of the processor that it sets anyway: it is set where the shard is nobody's, and where the next sample is due.
     allocated: AtomicU64,
-    /// Bytes freed; likewise.
+    /// Bytes freed. The sign bit is set where the shard is nobody's; else no program lives to see it.
     freed: AtomicU64,
     reallocations: AtomicU64,
+    trigger: Trigger,
+    /// How far it is from one sample to the next.
+    pub(crate) gaps: Gaps,
     objects: Objects,
     /// The generation of the thread that holds the shard; zero when nobody does.
     pub(crate) holder: AtomicU32,
@@ -74,6 +80,8 @@ impl Shard {
                 allocated: AtomicU64::new(0),
                 freed: AtomicU64::new(0),
                 reallocations: AtomicU64::new(0),
+                trigger: Trigger::new(),
+                gaps: Gaps::new(),
                 objects: Objects::new(),
                 holder: AtomicU32::new(0),
                 next: AtomicU32::new(0),
@@ -154,6 +162,17 @@ impl Shard {
         add(&self.reallocations, 1, Release);
     }
 
+    /// Whether a sample is due, so that the thread that holds the shard is to [set it off](Shard::set_off) again.
+    pub(crate) fn is_due(&self) -> bool {
+        self.allocated.load(Relaxed).cast_signed() < 0
+    }
+
+    /// Sees to it that a sample is due with the last of the next `gap` bytes that are allocated. To be called by the thread
+    /// that holds the shard, which, in signal handlers, too, counts nothing here meanwhile.
+    pub(crate) fn set_off(&self, gap: u64) {
+        self.trigger.set(&self.allocated, gap);
+    }
+
     /// Counts the object of an allocation with which the sign bit was reached.
     pub(crate) fn allocated_object(&self, size: usize) {
         add(self.objects.allocations(size), 1, Relaxed);
@@ -202,7 +221,7 @@ impl Shard {
 
     /// Adds to `counts` what was allocated.
     pub(crate) fn read_allocated(&self, counts: &mut Counts) {
-        counts.allocated = counts.allocated.wrapping_add(self.allocated.load(Relaxed));
+        counts.allocated = counts.allocated.wrapping_add(self.trigger.read(&self.allocated));
         self.objects.read_allocations(counts);
     }
 }

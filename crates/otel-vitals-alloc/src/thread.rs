@@ -12,6 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 use crate::registry::REGISTRY;
+use crate::sampling;
 use crate::shard::Shard;
 pub(crate) use leases::own;
 
@@ -27,37 +28,43 @@ pub(crate) fn is_installed() -> bool {
     USED.load(Relaxed)
 }
 
-/// Counts an allocation that the calling thread could not count at once on the shard that it `tried`.
-pub(crate) fn allocated(tried: Option<&'static Shard>, size: usize) {
-    count(
-        tried,
-        |own| own.allocated(size),
-        |own| own.allocated_object(size),
-        |shared| shared.allocated_by_many(size),
-    );
+/// Counts an allocation that the calling thread could not count at once on the shard that it `tried`. It may be a sample.
+pub(crate) fn allocated(tried: Option<&'static Shard>, block: usize, size: usize) {
+    let reached = |own: &'static Shard| {
+        own.allocated_object(size);
+        leases::put_aside(own, || sampling::due(own, block, size));
+    };
+    count(tried, |own| own.allocated(size), reached, |shared| shared.allocated_by_many(size));
 }
 
 /// Counts what is freed and the calling thread could not count at once.
 pub(crate) fn freed(tried: Option<&'static Shard>, size: usize) {
-    count(tried, |own| own.freed(size), |own| own.freed_object(size), |shared| shared.freed_by_many(size));
+    let reached = |own: &'static Shard| own.freed_object(size);
+    count(tried, |own| own.freed(size), reached, |shared| shared.freed_by_many(size));
 }
 
-/// Counts a reallocation that the calling thread could not count at once.
-pub(crate) fn reallocated(tried: Option<&'static Shard>, old: usize, new: usize) {
-    count(
-        tried,
-        |own| own.reallocated(old, new),
-        |own| own.reallocated_object(old, new),
-        |shared| shared.reallocated_by_many(old, new),
-    );
+/// Counts a reallocation to `block` that the calling thread could not count at once. It may be a sample.
+pub(crate) fn reallocated(tried: Option<&'static Shard>, block: usize, old: usize, new: usize) {
+    let reached = |own: &'static Shard| {
+        own.reallocated_object(old, new);
+        leases::put_aside(own, || sampling::due(own, block, new));
+    };
+    count(tried, |own| own.reallocated(old, new), reached, |shared| shared.reallocated_by_many(old, new));
+}
+
+/// The calling thread begins a new gap, if it has a shard.
+pub(crate) fn set_off() {
+    if let Some(own) = leases::lease() {
+        leases::put_aside(own, || sampling::set_off(own));
+    }
 }
 
 /// Counts on the shard that the calling thread holds: all of it, unless that is the one which was `tried`, and the rest
-/// where the sign bit is reached. Without a shard of its own, for now or for good, by the way of many.
+/// where the sign bit is `reached`. Without a shard of its own, for now or for good, by the way of many.
 fn count(
     tried: Option<&'static Shard>,
     all: impl Fn(&Shard) -> bool,
-    rest: impl Fn(&Shard),
+    reached: impl Fn(&'static Shard),
     by_many: impl Fn(&Shard),
 ) {
     // Threads that share a shard come here often, and together: they only look.
@@ -68,7 +75,7 @@ fn count(
     // Another than was tried, if it is held since now, or since a signal came in between.
     let was_tried = tried.is_some_and(|tried| ptr::eq(tried, own));
     if was_tried || !all(own) {
-        rest(own);
+        reached(own);
     }
 }
 

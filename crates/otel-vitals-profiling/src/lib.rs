@@ -19,7 +19,7 @@ mod symbol;
 mod symbols;
 mod text;
 pub mod threads;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "x86_64")))]
 mod unwind;
 
 pub use error::Error;

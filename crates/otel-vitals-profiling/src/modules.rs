@@ -122,7 +122,8 @@ impl Modules {
     }
 
     /// Bytes that copies of tables take.
-    pub(crate) fn copied(&self) -> usize {
+    #[cfg(test)]
+    fn copied(&self) -> usize {
         let size = |section: &Section| match &section.bytes {
             Bytes::Mapped(_) => 0,
             Bytes::Copied(bytes) => bytes.len(),
@@ -174,6 +175,25 @@ mod tests {
             assert!(line.ends_with(path.to_str().expect("a path in UTF-8")), "{line}");
         }
         assert!(modules.iter().any(|module| module.path == Path::new(VDSO)), "{modules:?}");
+    }
+
+    #[test]
+    fn build_ids_are_those_of_the_files() {
+        use object::Object as _;
+        let modules = Modules::now();
+        let mut with_id = 0;
+        for module in modules.iter().filter(|module| module.path != Path::new(VDSO)) {
+            let file = std::fs::read(&module.path).expect("the object has a file");
+            let file = object::File::parse(&*file).expect("it is an object");
+            assert_eq!(
+                module.build_id.as_deref(),
+                file.build_id().expect("it has notes"),
+                "{}",
+                module.path.display()
+            );
+            with_id += usize::from(module.build_id.is_some());
+        }
+        assert!(with_id > 0, "no object has a build id: this tests nothing");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::any::TypeId;
 use std::hint::cold_path;
 
 use super::Counting;
+use crate::sampling;
 use crate::shard::Shard;
 use crate::thread;
 
@@ -50,24 +51,22 @@ unsafe impl<A: GlobalAlloc + 'static> GlobalAlloc for Counting<A> {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above.
-        let block = unsafe { self.inner.realloc(block, layout, size) };
-        let own = thread::own();
-        if block.is_null() || own.is_some_and(|own| own.reallocated(layout.size(), size)) {
-            return block;
+        if sampling::may_be_sampled(block.addr()) {
+            // SAFETY: as above.
+            return unsafe { self.realloc_sampled(block, layout, size) };
         }
-        self.reallocated(own, block, layout.size(), size)
+        // SAFETY: as above.
+        self.recounted(unsafe { self.inner.realloc(block, layout, size) }, layout, size)
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let own = thread::own();
-        if own.is_some_and(|own| own.freed(layout.size())) {
+        if sampling::may_be_sampled(block.addr()) {
             // SAFETY: as above.
-            return unsafe { self.inner.dealloc(block, layout) };
+            return unsafe { self.dealloc_sampled(block, layout) };
         }
         // SAFETY: as above.
-        unsafe { self.dealloc_slowly(block, layout, own) }
+        unsafe { self.dealloc_unsampled(block, layout) }
     }
 }
 
@@ -82,12 +81,63 @@ impl<A: GlobalAlloc + 'static> Counting<A> {
         self.allocated(own, block, layout.size())
     }
 
+    /// `block`, which was reallocated from one of `layout` to `size` bytes, counted unless it is null.
+    #[inline(always)]
+    fn recounted(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let own = thread::own();
+        if block.is_null() || own.is_some_and(|own| own.reallocated(layout.size(), size)) {
+            return block;
+        }
+        self.reallocated(own, block, layout.size(), size)
+    }
+
+    /// # Safety
+    /// That of [`GlobalAlloc::dealloc`].
+    #[inline(always)]
+    unsafe fn dealloc_unsampled(&self, block: *mut u8, layout: Layout) {
+        let own = thread::own();
+        if own.is_some_and(|own| own.freed(layout.size())) {
+            // SAFETY: the caller keeps the conditions of the method, which are the same.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: as above.
+        unsafe { self.dealloc_slowly(block, layout, own) }
+    }
+
     /// # Safety
     /// That of [`GlobalAlloc::alloc`].
     #[inline(never)]
     unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the conditions of the method, which are the same.
         self.counted(unsafe { self.inner.alloc(layout) }, layout)
+    }
+
+    /// Reallocates a block that may be sampled.
+    ///
+    /// # Safety
+    /// That of [`GlobalAlloc::realloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn realloc_sampled(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let moving = sampling::moving(block.addr());
+        // SAFETY: the caller keeps the conditions of the method, which are the same.
+        let block = unsafe { self.inner.realloc(block, layout, size) };
+        if let Some(moving) = moving {
+            moving.end(block.is_null());
+        }
+        self.recounted(block, layout, size)
+    }
+
+    /// Frees a block that may be sampled.
+    ///
+    /// # Safety
+    /// That of [`GlobalAlloc::dealloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_sampled(&self, block: *mut u8, layout: Layout) {
+        sampling::freed(block.addr());
+        // SAFETY: the caller keeps the conditions of the method, which are the same.
+        unsafe { self.dealloc_unsampled(block, layout) }
     }
 
     /// Frees a block that was not counted at once.

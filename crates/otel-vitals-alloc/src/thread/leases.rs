@@ -10,9 +10,11 @@ mod sys;
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::*;
+use std::sync::atomic::compiler_fence;
 
 use crate::registry::REGISTRY;
+use crate::sampling;
 use crate::shard::Shard;
 
 /// What a thread tries to count on that holds no shard.
@@ -44,6 +46,19 @@ pub(super) fn lease() -> Option<&'static Shard> {
     held().or_else(begin)
 }
 
+/// Does `work` while the calling thread does not hold `own`, its shard: what is allocated in there, and by signal handlers
+/// that interrupt it, is counted on a shared shard, and no sample is ever due to it.
+pub(super) fn put_aside(own: &'static Shard, work: impl FnOnce()) {
+    OWN.set(&NOBODYS);
+    // Handlers see it before `work` begins, and until it is over.
+    compiler_fence(SeqCst);
+    work();
+    compiler_fence(SeqCst);
+    // A signal handler may have forked, and that found no shard to confirm.
+    REGISTRY.leases.confirm(own);
+    OWN.set(own);
+}
+
 fn held() -> Option<&'static Shard> {
     Some(OWN.get()).filter(|own| !ptr::eq(*own, &NOBODYS))
 }
@@ -56,6 +71,8 @@ fn begin() -> Option<&'static Shard> {
         return None;
     }
     shard.stack.store(sys::stack_size(), Relaxed);
+    shard.gaps.reseed(sys::seed());
+    sampling::set_off(shard);
     OWN.set(shard);
     REGISTRY.leases.confirm(shard);
     Some(shard)
@@ -72,5 +89,9 @@ fn end(shard: &'static Shard) {
 
 /// To be called in the child of a fork.
 fn forked() {
-    REGISTRY.leases.forked(held());
+    let own = held();
+    REGISTRY.leases.forked(own);
+    if let Some(own) = own {
+        own.gaps.reseed(sys::seed());
+    }
 }

@@ -1,5 +1,6 @@
 //! What the dynamic linker tells of the objects that it has loaded.
 #![allow(unsafe_code)]
+#![allow(clippy::unnecessary_cast, reason = "addresses have 32 bits on some systems")]
 
 use std::ffi::{CStr, OsStr};
 use std::mem::{offset_of, size_of};

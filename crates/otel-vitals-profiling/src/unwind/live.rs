@@ -5,59 +5,33 @@
 //! - **Frame pointers**, where the program is built with them, which [`prepare`] finds out by walking both ways. A frame costs a
 //!   nanosecond or two. C code without frame pointers is skipped when it leaves that register alone; where it does not, the walk ends
 //!   early, and never outside of the stack.
-//! - **Unwind tables** otherwise, with framehop. It needs a cache of some 27 KiB, of which there are [`CACHES`]. A thread that finds
+//! - **Unwind tables** otherwise, with framehop. It needs a cache of some 27 KiB, of which there are eight. A thread that finds
 //!   all of them taken goes without a stack, and so does one that has less than [`ROOM`] left on its stack, since gimli builds
 //!   rows of tables there.
 
+mod chain;
+mod slots;
 mod sys;
 
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::thread::{self, Thread};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU8, Ordering::*};
+use std::sync::{Mutex, PoisonError};
 
-use framehop::{MustNotAllocateDuringUnwind as NoAllocation, Unwinder as _};
-
-use super::{Registers, machine, tables};
-use crate::modules::Modules;
+use super::machine;
+use slots::slot;
 pub(crate) use sys::Stack;
 #[cfg(test)]
 pub(crate) use sys::here;
 
-/// How many threads walk by tables at a time.
-const CACHES: usize = 8;
-
-/// Bytes of stack that must be left to walk by tables.
-const ROOM: u64 = 16 << 10;
-
-/// How often objects are looked for at most, when addresses are in none.
-const REFRESH: Duration = Duration::from_millis(100);
+/// Bytes of stack that must be left to walk by tables. gimli builds rows of tables on the stack, and copies them there in builds that
+/// are not optimised.
+const ROOM: u64 = if cfg!(debug_assertions) { 64 << 10 } else { 24 << 10 };
 
 /// How to walk: one of the below.
 static WAY: AtomicU8 = AtomicU8::new(UNPREPARED);
 const UNPREPARED: u8 = 0;
 const FRAME_POINTERS: u8 = 1;
 const TABLES: u8 = 2;
-
-/// What it takes to walk by tables. Who cannot have the lock at once does without.
-static SLOTS: [Mutex<Option<Slot>>; CACHES] = [const { Mutex::new(None) }; CACHES];
-
-/// Where the last walk has begun to look for a slot.
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-/// The thread that learns of objects that are loaded.
-static LEARNER: OnceLock<Thread> = OnceLock::new();
-
-struct Slot {
-    known: Arc<Known>,
-    cache: machine::Cache<NoAllocation>,
-}
-
-struct Known {
-    modules: Arc<Modules>,
-    tables: machine::Unwinder<NoAllocation>,
-}
 
 /// Finds out how to walk, and gets all that it takes. To be called before [`walk`] from an ordinary place; once is enough.
 ///
@@ -70,11 +44,11 @@ pub(crate) fn prepare() -> io::Result<Way> {
         return Ok(way);
     }
     sys::find_main_stack();
-    learn();
+    slots::learn();
     let way = if chain::has_frame_pointers() { Way::FramePointers } else { Way::Tables };
     match way {
-        Way::FramePointers => forget(),
-        Way::Tables => start_learner()?,
+        Way::FramePointers => slots::forget(),
+        Way::Tables => slots::start_learner()?,
     }
     WAY.store(if way == Way::Tables { TABLES } else { FRAME_POINTERS }, Release);
     Ok(way)
@@ -139,165 +113,23 @@ fn by_tables(frames: &mut [u64]) -> usize {
     slot.as_mut().map_or(0, |slot| slot.walk(&here, &stack, frames))
 }
 
-impl Slot {
-    #[inline(never)]
-    fn walk(&mut self, here: &Registers, stack: &Stack, frames: &mut [u64]) -> usize {
-        let mut read = |address| stack.read(address).ok_or(());
-        let mut walk =
-            self.known.tables.iter_frames(here.ip, machine::registers(here), &mut self.cache, &mut read);
-        // The function that has read the registers.
-        if !matches!(walk.next(), Ok(Some(_))) {
-            return 0;
-        }
-        let mut count = 0;
-        for frame in frames {
-            let Ok(Some(found)) = walk.next() else { break };
-            let address = found.address_for_lookup();
-            if self.known.modules.find(address).is_none() {
-                wake_learner();
-                break;
-            }
-            *frame = address;
-            count += 1;
-        }
-        count
-    }
-}
-
-fn slot() -> Option<MutexGuard<'static, Option<Slot>>> {
-    let first = NEXT.load(Relaxed);
-    for at in first..first + CACHES {
-        match SLOTS.get(at % CACHES)?.try_lock() {
-            Ok(slot) => return Some(slot),
-            Err(TryLockError::Poisoned(slot)) => return Some(slot.into_inner()),
-            // Next time, begin with another.
-            Err(TryLockError::WouldBlock) => NEXT.store((at + 1) % CACHES, Relaxed),
-        }
-    }
-    None
-}
-
-/// Gives each slot what is loaded now.
-fn learn() {
-    let modules = Modules::now();
-    let known = Arc::new(Known { tables: tables(&modules), modules });
-    // A new cache for each: what is in an old one is told apart by a number of 16 bits.
-    replace_slots(|| Some(Slot { known: Arc::clone(&known), cache: machine::Cache::new_in() }));
-}
-
-fn forget() {
-    replace_slots(|| None);
-}
-
-fn replace_slots(mut new: impl FnMut() -> Option<Slot>) {
-    for slot in &SLOTS {
-        // Both made and dropped outside of the lock, for both allocate or free, which may lead to a walk.
-        let mut slot_to_be = new();
-        // A walk takes microseconds, but in the child of a fork it may never end: the thread is not there any more.
-        for _ in 0..1_000 {
-            match slot.try_lock() {
-                Ok(mut slot) => std::mem::swap(&mut *slot, &mut slot_to_be),
-                Err(TryLockError::Poisoned(slot)) => std::mem::swap(&mut *slot.into_inner(), &mut slot_to_be),
-                Err(TryLockError::WouldBlock) => {
-                    thread::yield_now();
-                    continue;
-                }
-            }
-            break;
-        }
-    }
-}
-
-fn start_learner() -> io::Result<()> {
-    if LEARNER.get().is_some() {
-        return Ok(());
-    }
-    let learner = thread::Builder::new().name("vitals-modules".into()).stack_size(256 << 10).spawn(|| {
-        sys::block_signals();
-        let mut modules = Modules::now();
-        loop {
-            thread::park();
-            let now = Modules::now();
-            if !Arc::ptr_eq(&now, &modules) {
-                learn();
-                modules = now;
-            }
-            // Whoever asks meanwhile is heard after it.
-            thread::sleep(REFRESH);
-        }
-    })?;
-    let _ = LEARNER.set(learner.thread().clone());
-    Ok(())
-}
-
-fn wake_learner() {
-    if let Some(learner) = LEARNER.get() {
-        learner.unpark();
-    }
-}
-
-/// Functions that call each other, to find out whether the program has frame pointers.
-mod chain {
-    use super::{Modules, by_frame_pointers, by_tables};
-    use std::hint::black_box;
-
-    const LINKS: usize = 4;
-    const MOST: usize = 64;
-
-    /// Whether a walk by frame pointers finds what one by tables does, from here through all of what was built with this.
-    pub(super) fn has_frame_pointers() -> bool {
-        let (fast, exact) = black_box(link::<LINKS>)(&mut [0; MOST]);
-        let modules = Modules::now();
-        let program = fast.first().and_then(|address| modules.find(*address)).map(|module| module.start);
-        // The first frame is the same function, called from two places.
-        let ours = exact
-            .iter()
-            .skip(1)
-            .take_while(|address| modules.find(**address).map(|module| module.start) == program);
-        let ours: Vec<_> = ours.collect();
-        ours.len() >= LINKS && fast.iter().skip(1).take(ours.len()).eq(ours)
-    }
-
-    #[inline(never)]
-    fn link<const LEFT: usize>(frames: &mut [u64; MOST]) -> (Vec<u64>, Vec<u64>)
-    where
-        (): Next<LEFT>,
-    {
-        let found = <() as Next<LEFT>>::next()(frames);
-        // Not a tail call.
-        black_box(frames);
-        found
-    }
-
-    trait Next<const LEFT: usize> {
-        fn next() -> fn(&mut [u64; MOST]) -> (Vec<u64>, Vec<u64>);
-    }
-
-    macro_rules! link {
-        ($($left:literal => $next:expr),*) => {
-            $(impl Next<$left> for () {
-                fn next() -> fn(&mut [u64; MOST]) -> (Vec<u64>, Vec<u64>) {
-                    black_box($next)
-                }
-            })*
-        };
-    }
-    link!(4 => link::<3>, 3 => link::<2>, 2 => link::<1>, 1 => last);
-
-    #[inline(never)]
-    fn last(frames: &mut [u64; MOST]) -> (Vec<u64>, Vec<u64>) {
-        let count = by_frame_pointers(frames);
-        let fast = frames.iter().take(count).copied().collect();
-        let count = by_tables(frames);
-        (fast, frames.iter().take(count).copied().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::slots::{SLOTS, forget, learn};
     use super::*;
+    use crate::modules::Modules;
     use crate::unwind::{DEEPEST, End, Unwinder};
     use std::hint::black_box;
+    use std::sync::MutexGuard;
+    use std::thread;
+
+    /// The slots belong to the whole program.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        prepare().unwrap();
+        alone
+    }
 
     #[inline(never)]
     fn recurse(depth: usize, frames: &mut [u64]) -> usize {
@@ -321,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_callers_are_found() {
-        prepare().unwrap();
+        let _alone = alone();
         let mut frames = [0; DEEPEST];
         let count = recurse(30, &mut frames);
         assert!(frames[..31].iter().all(is_recurse), "{:x?}", &frames[..count]);
@@ -338,7 +170,8 @@ mod tests {
             let count = by_tables(&mut frames);
             (fast, frames[..count].to_vec())
         }
-        if prepare().unwrap() == Way::Tables {
+        let _alone = alone();
+        if way() == Some(Way::Tables) {
             return assert!(!by_frame_pointers_is_exact(), "frame pointers are not used, and are there");
         }
         learn();
@@ -363,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_stack_deeper_than_there_is_room_for_is_cut_at_the_root() {
-        prepare().unwrap();
+        let _alone = alone();
         let mut frames = [0; 16];
         assert_eq!(recurse(1_000, &mut frames), 16);
         assert!(frames.iter().all(is_recurse));
@@ -371,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_small_stack_is_walked_or_left_alone() {
-        prepare().unwrap();
+        let _alone = alone();
         let count = with_stack(16 << 10, || {
             let mut frames = [0; 64];
             recurse(3, &mut frames)
@@ -383,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_walk_ends_at_the_end_of_the_stack() {
-        prepare().unwrap();
+        let _alone = alone();
         let root = with_stack(256 << 10, || {
             let mut frames = [0; DEEPEST];
             let count = recurse(3, &mut frames);
@@ -395,7 +228,7 @@ mod tests {
 
     #[test]
     fn who_finds_no_cache_goes_without_a_stack() {
-        prepare().unwrap();
+        let _alone = alone();
         if way() == Some(Way::FramePointers) {
             return;
         }
@@ -424,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_same_stack_has_the_same_frames() {
-        prepare().unwrap();
+        let _alone = alone();
         let (mut frames, mut copied) = ([0; DEEPEST], Vec::new());
         let count = recurse(10, &mut frames);
         let here = sys::here();
@@ -440,5 +273,16 @@ mod tests {
         if way() == Some(Way::Tables) {
             assert_eq!(callers[1..], copied[1..]);
         }
+    }
+
+    #[test]
+    fn a_walk_takes_less_of_the_stack_than_must_be_left() {
+        let _alone = alone();
+        learn();
+        let nothing = sys::depth::of(|| {
+            let _ = sys::Stack::at(sys::here().sp);
+        });
+        let walk = sys::depth::of(|| assert!(by_tables(&mut [0; 8]) > 1));
+        assert!((walk - nothing) as u64 * 4 < ROOM * 3, "{}", walk - nothing);
     }
 }

@@ -93,6 +93,25 @@ extern "C" fn unload() {
     }
 }
 
+/// A number that another thread, or process, is not told.
+#[cfg(not(miri))]
+pub(super) fn seed() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` may be written. Should there be no such clock, it stays zero. Both may be called anywhere.
+    let process = unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now);
+        libc::getpid()
+    };
+    let time = (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64);
+    time ^ u64::from(process.cast_unsigned()) << 40
+}
+
+/// The same in every run.
+#[cfg(miri)]
+pub(super) fn seed() -> u64 {
+    1
+}
+
 /// Nobody tells.
 #[cfg(any(not(target_os = "linux"), miri))]
 pub(super) fn stack_size() -> u64 {

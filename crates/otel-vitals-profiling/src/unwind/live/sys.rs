@@ -142,7 +142,7 @@ pub(super) fn find_main_stack() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` may be written. Where the call fails, it says that there is no stack.
     unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
-    MAIN_LOW.store(high.saturating_sub((limit.rlim_cur as u64).min(MAIN_AT_MOST)), Relaxed);
+    MAIN_LOW.store(high.saturating_sub(limit.rlim_cur.min(MAIN_AT_MOST)), Relaxed);
     MAIN_HIGH.store(high, Relaxed);
 }
 
@@ -159,5 +159,44 @@ pub(super) fn block_signals() {
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), ptr::null_mut());
+    }
+}
+
+/// How much of the stack a function takes.
+#[cfg(test)]
+pub(super) mod depth {
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    use libc::c_void;
+
+    const WORDS: usize = 64 << 10;
+
+    /// Bytes of a thread's stack that are written to from its beginning to the deepest point of `act`.
+    pub(in crate::unwind::live) fn of(act: fn()) -> usize {
+        extern "C" fn run(act: *mut c_void) -> *mut c_void {
+            // SAFETY: the function that is passed below.
+            let act = unsafe { std::mem::transmute::<*mut c_void, fn()>(act) };
+            act();
+            ptr::null_mut()
+        }
+        const UNTOUCHED: u64 = 0x5a5a_a5a5_5a5a_a5a5;
+        let mut stack = vec![UNTOUCHED; WORDS];
+        let (mut attributes, mut thread) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: the attributes are made before they are used, and the thread ends before its stack does.
+        unsafe {
+            libc::pthread_attr_init(attributes.as_mut_ptr());
+            assert_eq!(
+                libc::pthread_attr_setstack(attributes.as_mut_ptr(), stack.as_mut_ptr().cast(), WORDS * 8),
+                0
+            );
+            assert_eq!(
+                libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, act as *mut c_void),
+                0
+            );
+            libc::pthread_join(thread.assume_init(), ptr::null_mut());
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        }
+        (WORDS - stack.iter().take_while(|word| **word == UNTOUCHED).count()) * 8
     }
 }

@@ -1,0 +1,135 @@
+//! What it takes to walk by tables, and the thread that keeps it up to date.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use framehop::{MustNotAllocateDuringUnwind as NoAllocation, Unwinder as _};
+
+use super::sys::{self, Stack};
+use crate::modules::Modules;
+use crate::unwind::{Registers, machine, tables};
+
+/// How many threads walk by tables at a time.
+pub(super) const CACHES: usize = 8;
+
+/// How often objects are looked for at most, when addresses are in none.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// What it takes to walk by tables. Who cannot have the lock at once does without.
+pub(super) static SLOTS: [Mutex<Option<Slot>>; CACHES] = [const { Mutex::new(None) }; CACHES];
+
+/// Where the last walk has begun to look for a slot.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// The thread that learns of objects that are loaded.
+static LEARNER: OnceLock<Thread> = OnceLock::new();
+
+pub(super) struct Slot {
+    known: Arc<Known>,
+    cache: machine::Cache<NoAllocation>,
+}
+
+struct Known {
+    modules: Arc<Modules>,
+    tables: machine::Unwinder<NoAllocation>,
+}
+
+impl Slot {
+    #[inline(never)]
+    pub(super) fn walk(&mut self, here: &Registers, stack: &Stack, frames: &mut [u64]) -> usize {
+        let mut read = |address| stack.read(address).ok_or(());
+        let mut walk =
+            self.known.tables.iter_frames(here.ip, machine::registers(here), &mut self.cache, &mut read);
+        // The function that has read the registers.
+        if !matches!(walk.next(), Ok(Some(_))) {
+            return 0;
+        }
+        let mut count = 0;
+        for frame in frames {
+            let Ok(Some(found)) = walk.next() else { break };
+            let address = found.address_for_lookup();
+            if self.known.modules.find(address).is_none() {
+                wake_learner();
+                break;
+            }
+            *frame = address;
+            count += 1;
+        }
+        count
+    }
+}
+
+pub(super) fn slot() -> Option<MutexGuard<'static, Option<Slot>>> {
+    let first = NEXT.load(Relaxed);
+    for at in first..first + CACHES {
+        match SLOTS.get(at % CACHES)?.try_lock() {
+            Ok(slot) => return Some(slot),
+            Err(TryLockError::Poisoned(slot)) => return Some(slot.into_inner()),
+            // Next time, begin with another.
+            Err(TryLockError::WouldBlock) => NEXT.store((at + 1) % CACHES, Relaxed),
+        }
+    }
+    None
+}
+
+/// Gives each slot what is loaded now.
+pub(super) fn learn() {
+    let modules = Modules::now();
+    let known = Arc::new(Known { tables: tables(&modules), modules });
+    // A new cache for each: what is in an old one is told apart by a number of 16 bits.
+    replace_slots(|| Some(Slot { known: Arc::clone(&known), cache: machine::Cache::new_in() }));
+}
+
+pub(super) fn forget() {
+    replace_slots(|| None);
+}
+
+fn replace_slots(mut new: impl FnMut() -> Option<Slot>) {
+    for slot in &SLOTS {
+        // Both made and dropped outside of the lock, for both allocate or free, which may lead to a walk.
+        let mut slot_to_be = new();
+        // A walk takes microseconds, but in the child of a fork it may never end: the thread is not there any more.
+        for _ in 0..1_000 {
+            match slot.try_lock() {
+                Ok(mut slot) => std::mem::swap(&mut *slot, &mut slot_to_be),
+                Err(TryLockError::Poisoned(slot)) => std::mem::swap(&mut *slot.into_inner(), &mut slot_to_be),
+                Err(TryLockError::WouldBlock) => {
+                    thread::yield_now();
+                    continue;
+                }
+            }
+            break;
+        }
+    }
+}
+
+pub(super) fn start_learner() -> io::Result<()> {
+    if LEARNER.get().is_some() {
+        return Ok(());
+    }
+    let learner = thread::Builder::new().name("vitals-modules".into()).stack_size(256 << 10).spawn(|| {
+        sys::block_signals();
+        let mut modules = Modules::now();
+        loop {
+            thread::park();
+            let now = Modules::now();
+            if !Arc::ptr_eq(&now, &modules) {
+                learn();
+                modules = now;
+            }
+            // Whoever asks meanwhile is heard after it.
+            thread::sleep(REFRESH);
+        }
+    })?;
+    let _ = LEARNER.set(learner.thread().clone());
+    Ok(())
+}
+
+fn wake_learner() {
+    if let Some(learner) = LEARNER.get() {
+        learner.unpark();
+    }
+}
