@@ -9,7 +9,7 @@ fn slots() -> Box<Slots> {
 }
 
 fn context(thread: u32) -> Context {
-    Context { thread, clock: 1, ip: 2, sp: 3, fp: 4, lr: 5, name: (thread % 2 == 0).then_some([6, 7]) }
+    Context { thread, clock: 1, ip: 2, sp: 3, fp: 4, lr: 5, name: thread.is_multiple_of(2).then_some([6, 7]) }
 }
 
 fn leave(slots: &Slots, thread: u32) -> bool {
