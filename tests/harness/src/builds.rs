@@ -18,8 +18,8 @@ impl Build {
     /// All of them.
     pub const ALL: [Build; 3] = [Build::Release, Build::FramePointersAndAbort, Build::Lto];
 
-    /// Builds a binary of a package of this workspace, without its default features, and says where it is. What is built is kept in a
-    /// folder of its own in `target`, so that a second time takes no time.
+    /// Builds the binaries of a package of this workspace, without its default features, and says where this one is. What is built is kept
+    /// in a folder of its own in `target`, so that a second time takes no time.
     ///
     /// # Panics
     /// When it cannot be built.

@@ -9,7 +9,6 @@ use test_harness::pprof::Pprof;
 #[test]
 fn threads_of_one_name_are_apart_and_have_their_states() {
     let Some(pprof) = Pprof::find() else { return };
-    let (end, _) = std::sync::mpsc::sync_channel::<()>(0);
     let (began, begun) = channel();
     let threads: Vec<_> = (0..2)
         .map(|_| {
@@ -34,5 +33,5 @@ fn threads_of_one_name_are_apart_and_have_their_states() {
     assert!(raw.contains("threads/count[dflt] cpu/nanoseconds"), "{raw}");
     assert_eq!(raw.matches("thread:[a; (b) 7]").count(), 2, "{raw}");
     assert!(raw.contains("state:[running]") && raw.contains("thread_id:["), "{raw}");
-    drop((threads, end));
+    drop(threads);
 }
