@@ -107,6 +107,23 @@ impl Profile {
         self.samples.push(Sample { stack: stack.collect(), values, labels: labels.collect() });
     }
 
+    /// Adds `n` things whose stack has these addresses, the innermost first, and below them these names; each address is in the instruction that
+    /// calls, so that of a caller one less than where the call returns to.
+    pub fn count_code(
+        &mut self,
+        code: impl IntoIterator<Item = u64>,
+        names: impl IntoIterator<Item = String>,
+        n: u64,
+    ) {
+        let mut values = vec![0; self.types.len()];
+        if let Some(first) = values.first_mut() {
+            *first = otel_vitals_core::signed(n);
+        }
+        let code = code.into_iter().map(Frame::Code);
+        let names = names.into_iter().map(|name| Frame::Named(name.into()));
+        self.samples.push(Sample { stack: code.chain(names).collect(), values, labels: Vec::new() });
+    }
+
     /// What Go answers at `block` and `mutex` while it measures neither: a valid profile of contentions with nothing in it, which
     /// continuous profilers take as it is. A comment says that nothing is measured.
     #[must_use]

@@ -30,7 +30,7 @@ pub use memstats::{BySize, MemStats};
 pub use options::{AllocatorOptions, PauseOptions, PauseWarnings, ProcessOptions, TokioOptions};
 pub use pauses::{OngoingPause, Pause, PauseCause, PauseMonitor, PauseScope, Pauses};
 pub use process::creation_time;
-pub use runtimes::Runtimes;
+pub use runtimes::{RuntimeTasks, Runtimes};
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::Meter;

@@ -68,7 +68,7 @@ pub struct MemStats {
     pub mcache_inuse: u64,
     /// Zero, likewise.
     pub mcache_sys: u64,
-    /// Bytes of the tables of the heap profile; zero while there is none.
+    /// Bytes of the tables of the heap profile; zero until [`fill_profile_tables`](MemStats::fill_profile_tables) puts them in.
     pub buck_hash_sys: u64,
     /// Zero: there is no garbage collector.
     pub gc_sys: u64,
@@ -134,6 +134,12 @@ impl MemStats {
             own: own_size(),
         }
         .snapshot()
+    }
+
+    /// Puts the size of the tables of a heap profile where Go has it, `buck_hash_sys`, and into the sum of all, `sys`.
+    pub fn fill_profile_tables(&mut self, bytes: u64) {
+        self.sys = self.sys.saturating_sub(self.buck_hash_sys).saturating_add(bytes);
+        self.buck_hash_sys = bytes;
     }
 
     /// The snapshot as JSON, byte for byte as Go's `json.Marshal` writes a `runtime.MemStats` of these values.

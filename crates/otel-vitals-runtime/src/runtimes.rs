@@ -1,6 +1,26 @@
 //! The tokio runtimes that are watched, each under a name of its own.
 
+#[cfg_attr(
+    all(
+        tokio_unstable,
+        feature = "taskdump",
+        target_os = "linux",
+        any(target_arch = "aarch64", target_arch = "x86_64")
+    ),
+    path = "runtimes/dump.rs"
+)]
+#[cfg_attr(
+    not(all(
+        tokio_unstable,
+        feature = "taskdump",
+        target_os = "linux",
+        any(target_arch = "aarch64", target_arch = "x86_64")
+    )),
+    path = "runtimes/no_dump.rs"
+)]
+mod dump;
 mod stamp;
+mod tasks;
 
 use opentelemetry::KeyValue;
 use std::fmt;
@@ -12,6 +32,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 pub(crate) use stamp::{Returned, Stamp};
+pub use tasks::RuntimeTasks;
 
 /// The longest name of a runtime, in bytes; what is longer is cut.
 pub(crate) const LONGEST_NAME: usize = 48;
