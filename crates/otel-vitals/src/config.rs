@@ -12,6 +12,7 @@ mod file;
 mod headers;
 mod monitor;
 mod phc;
+mod profiling;
 mod reference;
 mod route;
 mod schema;
@@ -23,6 +24,7 @@ pub(crate) use draft::Scope;
 pub use endpoint::Endpoint;
 pub use headers::Headers;
 pub use monitor::{AdminConfig, HardwareRoutes, MonitorConfig, Threshold, Thresholds, Tokens, Users};
+pub use profiling::{CpuProfileConfig, HeapProfileConfig, HeapSource, ProfilingConfig};
 
 use otel_vitals_core::quietly;
 use otel_vitals_host::HostOptions;
@@ -54,6 +56,8 @@ pub struct Config {
     pub otlp: OtlpConfig,
     /// What is told over HTTP, and to whom.
     pub monitor: MonitorConfig,
+    /// How profiles are taken.
+    pub profiling: ProfilingConfig,
 }
 
 impl Config {

@@ -61,6 +61,18 @@ pub enum Error {
         /// The bound.
         limit: Duration,
     },
+    /// There is no such profile, or none now.
+    #[cfg(feature = "profiling")]
+    #[error(transparent)]
+    Profile(#[from] crate::profiling::Error),
+    /// A profile was to take longer than it may.
+    #[error("a profile of {asked:?} is longer than profiling.max_duration, which is {most:?}")]
+    ProfileTooLong {
+        /// How long it was to take.
+        asked: Duration,
+        /// How long it may (`profiling.max_duration`).
+        most: Duration,
+    },
     /// Vitals have been shut down.
     #[error("otel-vitals has been shut down")]
     Stopped,

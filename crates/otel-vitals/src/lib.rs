@@ -18,7 +18,7 @@
 //! inside and outside any runtime, connects to nothing and returns at once. [`Vitals::builder`] is the long form.
 //!
 //! [`Vitals::health`] runs health checks and answers probes, and [`Vitals::hardware`] tells whether disks, memory and processors are
-//! still enough. [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and [`Vitals::vars`] its `expvar`.
+//! still enough. `Vitals::profile_cpu` and `Vitals::profile_heap` are its profiles. [`Vitals::memstats`] is Go's `runtime.ReadMemStats` of a Rust program, and [`Vitals::vars`] its `expvar`.
 //!
 //! # What it promises
 //!
@@ -37,7 +37,10 @@
 //! | `gzip` | yes | compressed OTLP requests |
 //! | `tls` | yes | `https` endpoints, own certificate authorities, client certificates |
 //! | `size-classes` | yes | allocations counted by size, too |
-//! | `jemalloc` | | what jemalloc says of itself, behind the counting allocator |
+//! | `profiling` | yes | CPU, heap, thread and task profiles, as Go's tools read them; the heap is sampled from the start |
+//! | `flamegraph` | | profiles as flame graphs; [inferno](https://crates.io/crates/inferno), which draws them, is under the CDDL 1.0 |
+//! | `taskdump` | | the stacks of tokio's tasks in their profile; only in programs for Linux that are built with `--cfg tokio_unstable` |
+//! | `jemalloc` | | what jemalloc says of itself, behind the counting allocator, and its own heap profile |
 //! | `mimalloc` | | what mimalloc says of itself, behind the counting allocator |
 //!
 //! The `console` exporter (`OTEL_METRICS_EXPORTER=console`) and bringing one's own provider need none of them.
@@ -50,22 +53,29 @@ mod error;
 mod groups;
 pub mod hardware;
 pub mod health;
+mod memstats;
 mod pipeline;
+#[cfg(feature = "profiling")]
+mod profiles;
 mod resource;
 pub mod vars;
 mod vitals;
 
 pub use builder::VitalsBuilder;
 pub use config::{
-    AdminConfig, Compression, Config, Endpoint, ExporterKind, HardwareRoutes, Headers, MetricsConfig,
-    MonitorConfig, OtlpConfig, Protocol, ResourceConfig, ServiceConfig, Temporality, Threshold, Thresholds,
-    Tokens, Users,
+    AdminConfig, Compression, Config, CpuProfileConfig, Endpoint, ExporterKind, HardwareRoutes, Headers,
+    HeapProfileConfig, HeapSource, MetricsConfig, MonitorConfig, OtlpConfig, ProfilingConfig, Protocol,
+    ResourceConfig, ServiceConfig, Temporality, Threshold, Thresholds, Tokens, Users,
 };
 pub use error::{ConfigError, Error};
+#[cfg(feature = "profiling")]
+pub use profiles::CpuRecording;
 pub use vitals::Vitals;
 
 pub use otel_vitals_alloc as alloc;
 pub use otel_vitals_host as host;
+#[cfg(feature = "profiling")]
+pub use otel_vitals_profiling as profiling;
 pub use otel_vitals_runtime as runtime;
 
 use opentelemetry::InstrumentationScope;
@@ -125,3 +135,8 @@ struct VariablesReference;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/health.md")]
 struct HealthReference;
+
+/// And so does that of the reference of profiles.
+#[cfg(all(doctest, feature = "profiling"))]
+#[doc = include_str!("../../../docs/profiling.md")]
+struct ProfilingReference;

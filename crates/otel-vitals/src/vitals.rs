@@ -4,6 +4,8 @@ mod inner;
 mod running;
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+#[cfg(feature = "profiling")]
+use otel_vitals_runtime::Runtimes;
 use otel_vitals_runtime::{MemStats, PauseMonitor, Pauses};
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hardware::Hardware;
 use crate::health::{Check, Health};
+use crate::memstats;
 use crate::vars::Vars;
 pub(crate) use inner::Exporting;
 use inner::{Export, Inner};
@@ -94,9 +97,7 @@ impl Vitals {
     /// ```
     #[must_use]
     pub fn memstats(&self) -> MemStats {
-        let mut stats = MemStats::read();
-        self.pauses().fill(&mut stats);
-        stats
+        memstats::read(&self.pauses())
     }
 
     /// What has stood still since the start, the process or a runtime in it, how long and why; and what does now. Nothing when
@@ -215,6 +216,12 @@ impl Vitals {
         self.inner.runtimes.names()
     }
 
+    /// Tasks that are alive on them, without those that watch.
+    #[must_use]
+    pub fn alive_tasks(&self) -> usize {
+        self.inner.runtimes.alive_tasks()
+    }
+
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -224,6 +231,12 @@ impl Vitals {
     /// Whether pauses are watched for.
     pub(crate) fn is_watching_pauses(&self) -> bool {
         self.inner.pauses.is_some()
+    }
+
+    /// The tokio runtimes that are watched.
+    #[cfg(feature = "profiling")]
+    pub(crate) fn watched(&self) -> &Runtimes {
+        &self.inner.runtimes
     }
 
     /// Who exports.

@@ -287,6 +287,7 @@ mod tests {
             ("VITALS_MONITOR_SECURITY_USER", "VITALS_MONITOR_SECURITYUSER"),
             ("VITALS_MONITOR_STATUS_HARDWARE", "VITALS_MONITOR_STATUS_HARDWARE_RAM"),
             ("VITALS_MONITOR_ADMIN", "VITALS_MONITOR_DRAIN"),
+            ("VITALS_PROFILING_INTERVAL", "VITALS_PROFILING_HEAP_INTERVAL"),
         ] {
             let expected = format!("{name}: unknown variable, the nearest known one is {nearest}");
             assert_eq!(refused(&[(name, "false")]), Some(expected));

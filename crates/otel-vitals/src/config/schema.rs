@@ -3,6 +3,7 @@
 
 mod field;
 mod monitor;
+mod profiling;
 
 pub(super) use field::{Field, Given, Shape};
 
@@ -168,6 +169,7 @@ pub(super) static ROOT: &[Key] = &[
     section("metrics", METRICS),
     section("otlp", OTLP),
     section("monitor", monitor::MONITOR),
+    section("profiling", profiling::PROFILING),
 ];
 
 static SERVICE: &[Key] = &[

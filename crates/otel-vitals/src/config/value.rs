@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use std::time::Duration;
 
-use super::{Compression, ExporterKind, Protocol, Temporality};
+use super::{Compression, ExporterKind, HeapSource, Protocol, Temporality};
 
 /// A value is wrong; this is what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,11 @@ impl Choice for Temporality {
         ("delta", Temporality::Delta),
         ("lowmemory", Temporality::LowMemory),
     ];
+}
+
+impl Choice for HeapSource {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("sampler", HeapSource::Sampler), ("jemalloc", HeapSource::Jemalloc)];
 }
 
 impl Choice for Option<ExporterKind> {

@@ -1,12 +1,13 @@
 //! The variables that are always there.
 
-use otel_vitals_runtime::{MemStats, Pauses, Runtimes};
+use otel_vitals_runtime::{Pauses, Runtimes};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Value, json};
 use crate::config::Config;
+use crate::memstats;
 
 /// Their names, which no other variable can have.
 pub(super) const NAMES: [&str; 9] = [
@@ -54,8 +55,7 @@ impl Standard {
 
     /// All of them as JSON, by name.
     pub(super) fn values(&self) -> BTreeMap<String, String> {
-        let mut stats = MemStats::read();
-        self.pauses.fill(&mut stats);
+        let stats = memstats::read(&self.pauses);
         let uptime = self.age + self.started.elapsed();
         let mut values = (*self.fixed).clone();
         values.extend([

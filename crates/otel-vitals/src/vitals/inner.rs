@@ -14,6 +14,8 @@ use crate::groups;
 use crate::hardware::Hardware;
 use crate::health::{Check, Health};
 use crate::pipeline::{self, Control, LastExport};
+#[cfg(feature = "profiling")]
+use crate::profiles::Sampling;
 use crate::resource;
 use crate::vars::{Standard, Vars};
 
@@ -28,6 +30,8 @@ pub(super) struct Inner {
     pub(super) vars: Vars,
     pub(super) health: Health,
     pub(super) hardware: Hardware,
+    #[cfg(feature = "profiling")]
+    sampling: Sampling,
     pub(super) running: Running,
 }
 
@@ -96,7 +100,19 @@ impl Inner {
         let told = pauses.as_ref().map(PauseMonitor::pauses).unwrap_or_default();
         let vars = Vars::new(Standard::new(&config, runtimes.clone(), told));
         let hardware = Hardware::new(&config);
-        Ok(Inner { config, provider, export, runtimes, pauses, health, hardware, vars, running })
+        Ok(Inner {
+            #[cfg(feature = "profiling")]
+            sampling: Sampling::start(&config),
+            config,
+            provider,
+            export,
+            runtimes,
+            pauses,
+            health,
+            hardware,
+            vars,
+            running,
+        })
     }
 
     pub(super) fn watching(&self, watch: impl FnOnce(&Runtimes)) {
@@ -128,6 +144,8 @@ impl Inner {
         }
         self.health.stop();
         self.hardware.stop();
+        #[cfg(feature = "profiling")]
+        self.sampling.stop();
         outcome
     }
 }
