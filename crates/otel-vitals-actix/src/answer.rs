@@ -13,8 +13,14 @@ use std::time::{Duration, SystemTime};
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// The methods that every route answers.
-const ALLOWED: &str = "GET, HEAD";
+/// The methods that a route answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Methods {
+    /// Those that every route answers.
+    Asking,
+    /// And one that sends a question too long for a URL.
+    Posting,
+}
 
 /// An answer of plain text.
 pub(crate) fn text(status: StatusCode, body: impl MessageBody + 'static) -> HttpResponse {
@@ -39,15 +45,25 @@ pub(crate) fn allows(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// The answer to any other method.
-pub(crate) fn method_not_allowed() -> HttpResponse {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(ALLOWED));
-    response
+impl Methods {
+    pub(crate) fn allow(self, method: &Method) -> bool {
+        allows(method) || self == Methods::Posting && *method == Method::POST
+    }
+
+    /// The answer to any other method.
+    pub(crate) fn refuse(self) -> HttpResponse {
+        let (allowed, text_of) = match self {
+            Methods::Asking => ("GET, HEAD", "only GET and HEAD are answered here\n"),
+            Methods::Posting => ("GET, HEAD, POST", "only GET, HEAD and POST are answered here\n"),
+        };
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, text_of);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        response
+    }
 }
 
 /// An answer that is another after `wait`, which is told in whole seconds, one at least.
-pub(crate) fn later(status: StatusCode, wait: Duration, body: &'static str) -> HttpResponse {
+pub(crate) fn later(status: StatusCode, wait: Duration, body: impl MessageBody + 'static) -> HttpResponse {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut response = text(status, body);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -84,7 +100,7 @@ mod tests {
     fn every_answer_says_what_it_is_and_that_nobody_keeps_it() {
         let json = typed(StatusCode::SERVICE_UNAVAILABLE, "application/health+json", "{}");
         assert_eq!(json.headers().get(CONTENT_TYPE).unwrap(), "application/health+json");
-        let others = [text(StatusCode::OK, "OK"), html("<p>"), method_not_allowed()];
+        let others = [text(StatusCode::OK, "OK"), html("<p>"), Methods::Asking.refuse()];
         for response in others.iter().chain([&json]) {
             assert_eq!(response.headers().get(CACHE_CONTROL).unwrap(), "no-store");
             assert_eq!(response.headers().get(X_CONTENT_TYPE_OPTIONS).unwrap(), "nosniff");

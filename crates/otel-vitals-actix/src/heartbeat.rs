@@ -14,5 +14,5 @@ pub(crate) const BODY: &str = "OK";
 /// The answer to a request of this method.
 #[inline]
 pub(crate) fn beat(method: &Method) -> HttpResponse {
-    if answer::allows(method) { answer::text(StatusCode::OK, BODY) } else { answer::method_not_allowed() }
+    if answer::allows(method) { answer::text(StatusCode::OK, BODY) } else { answer::Methods::Asking.refuse() }
 }

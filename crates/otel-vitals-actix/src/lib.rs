@@ -36,9 +36,16 @@
 //! The heartbeat and the probes answer everybody. With `monitor.security: true` all else needs the password of a user or a token; without
 //! it the hardware is open, and debug and profiles answer only whoever sits on the same machine. `docs/security.md` has the whole of it.
 //!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `profiling` | yes | the profiles below `monitor.debug_pprof`; without it there are the index and the command line |
+//! | `flamegraph` | | flame graphs among them; [inferno](https://crates.io/crates/inferno), which draws them, is under the CDDL 1.0 |
+//!
 //! # What every route does
 //!
-//! It answers `GET` and `HEAD`; any other method is `405`. Nothing of it is kept by a cache (`Cache-Control: no-store`) or
+//! It answers `GET` and `HEAD`; any other method is `405`, but for a `POST` to the `symbol` of profiles. Nothing of it is kept by a cache (`Cache-Control: no-store`) or
 //! taken by a browser for something else (`X-Content-Type-Options: nosniff`).
 
 mod admin;
@@ -48,6 +55,7 @@ mod gate;
 mod hardware;
 mod heartbeat;
 mod path;
+mod posted;
 mod pprof;
 mod probes;
 mod routes;

@@ -1,95 +1,105 @@
-//! Profiles, where Go's `net/http/pprof` has them: so far an index, which says so, and the command line.
+//! Profiles, where Go's `net/http/pprof` has them and as it answers them, so that Go's tools and continuous profilers read ours.
+//!
+//! | below the route | what it is | parameters |
+//! | --- | --- | --- |
+//! | | the index | |
+//! | `profile` | where CPU time is spent | `seconds`, `hz` |
+//! | `heap`, `allocs` | what is allocated, and where | `seconds`, `debug` |
+//! | `threadcreate` | threads | `seconds`, `debug` |
+//! | `tasks`, `goroutine` | tasks of tokio | `seconds`, `debug` |
+//! | `block`, `mutex` | nothing: they are not measured, and continuous profilers ask for them | `seconds`, `debug` |
+//! | `flamegraph` | CPU time or the heap as SVG | `seconds`, `hz`, `profile` |
+//! | `cmdline`, `symbol` | the command line; names of addresses | |
+//!
+//! What takes its time (`profile`, `flamegraph`, and anything with `seconds`) is answered as a stream that begins at once and goes on with
+//! each second, so that it ends when nobody reads it any more: see `streamed.rs`. All that takes processor time is done on threads of our own, and
+//! no more of it at a time than [`Places`] has.
 
+mod cmdline;
+mod index;
+
+#[cfg(feature = "profiling")]
+mod cpu;
+#[cfg(feature = "profiling")]
+mod flamegraph;
+#[cfg(feature = "profiling")]
+mod gzip;
+#[cfg(feature = "profiling")]
+mod parameters;
+#[cfg(feature = "profiling")]
+mod places;
+#[cfg(feature = "profiling")]
+mod refusal;
+#[cfg(feature = "profiling")]
+mod shutdown;
+#[cfg(feature = "profiling")]
+mod snapshot;
+#[cfg(feature = "profiling")]
+mod streamed;
+#[cfg(feature = "profiling")]
+mod symbol;
+
+use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::answer;
+use crate::answer::{self, Methods};
 use crate::state::State;
+#[cfg(feature = "profiling")]
+pub(crate) use places::Places;
 
-const INDEX: &str = "<!DOCTYPE html>
-<html lang=\"en\">
-<head><meta charset=\"utf-8\"><title>pprof</title></head>
-<body>
-<h1>pprof</h1>
-<ul>
-<li><a href=\"{below}/cmdline\">cmdline</a>: the program, and its arguments where monitor.cmdline is true</li>
-</ul>
-<p>Profiles are not there yet: they belong to a later version of otel-vitals.</p>
-</body>
-</html>
-";
-
-const UNKNOWN: &str = "there is no such profile: this version of otel-vitals has cmdline only\n";
-
-/// Answers what is below `monitor.debug_pprof`. What is asked for in a query string has no meaning yet and is ignored.
-pub(crate) async fn answer(state: Arc<State>, request: HttpRequest) -> HttpResponse {
+/// The methods of what is below `monitor.debug_pprof`.
+pub(crate) fn methods(request: &HttpRequest) -> Methods {
     match request.match_info().unprocessed() {
-        "" | "/" => answer::html(index(request.uri().path())),
-        "/cmdline" => {
-            let all = state.monitor().cmdline;
-            answer::text(StatusCode::OK, cmdline(std::env::args_os().take(if all { usize::MAX } else { 1 })))
-        }
-        _ => unknown(),
+        "/symbol" if cfg!(feature = "profiling") => Methods::Posting,
+        _ => Methods::Asking,
     }
 }
 
-/// The index at `path`. Links have all of it, because `NormalizePath` may have taken the slash at its end, by which a browser would
-/// find what is below.
-fn index(path: &str) -> String {
-    INDEX.replace("{below}", &escaped(path.trim_end_matches('/')))
-}
-
-/// Below a scope with a pattern the path is what was asked for, whatever that is.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' | '<' | '>' | '"' | '\'' => drop(write!(escaped, "&#{};", u32::from(character))),
-            _ => escaped.push(character),
+/// Answers what is below `monitor.debug_pprof`.
+pub(crate) async fn answer(state: Arc<State>, request: HttpRequest, posted: Bytes) -> HttpResponse {
+    // What is asked is not kept while it is answered.
+    let below = request.match_info().unprocessed().to_owned();
+    match below.as_str() {
+        "" | "/" => answer::html(index::page(&state, request.uri().path())),
+        "/cmdline" => cmdline::answer(&state),
+        "/trace" => {
+            refused(StatusCode::NOT_FOUND, "there are no traces of execution: Go's are of its scheduler\n")
         }
+        name => profile(state, &request, name.strip_prefix('/').unwrap_or_default(), posted).await,
     }
-    escaped
 }
 
-/// As Go answers, so that its tools tell this from a server that is something else.
-fn unknown() -> HttpResponse {
+#[cfg(feature = "profiling")]
+async fn profile(state: Arc<State>, request: &HttpRequest, name: &str, posted: Bytes) -> HttpResponse {
+    let outcome = match (name, snapshot::Kind::named(name)) {
+        ("profile", _) => cpu::answer(state, request).await,
+        ("flamegraph", _) => flamegraph::answer(state, request).await,
+        ("symbol", _) => symbol::answer(state, request, posted).await,
+        (_, Some(kind)) => snapshot::answer(state, request, kind).await,
+        _ => return refused(StatusCode::NOT_FOUND, "there is no such profile\n"),
+    };
+    outcome.unwrap_or_else(refusal::Refusal::answer)
+}
+
+#[cfg(not(feature = "profiling"))]
+async fn profile(_state: Arc<State>, _request: &HttpRequest, _name: &str, _posted: Bytes) -> HttpResponse {
+    refused(
+        StatusCode::NOT_FOUND,
+        "this program is built without the feature profiling of otel-vitals-actix\n",
+    )
+}
+
+/// As Go answers, so that its tools show the text, and know this from a server that is something else.
+fn refused(status: StatusCode, text: impl MessageBody + 'static) -> HttpResponse {
+    of_go(answer::text(status, text))
+}
+
+fn of_go(mut response: HttpResponse) -> HttpResponse {
     const GO: HeaderName = HeaderName::from_static("x-go-pprof");
-    let mut response = answer::text(StatusCode::NOT_FOUND, UNKNOWN);
     response.headers_mut().insert(GO, HeaderValue::from_static("1"));
     response
-}
-
-/// The arguments, with a NUL between them.
-fn cmdline(arguments: impl Iterator<Item = OsString>) -> Vec<u8> {
-    let mut line = Vec::new();
-    for (index, argument) in arguments.enumerate() {
-        if index > 0 {
-            line.push(0);
-        }
-        line.extend_from_slice(argument.as_encoded_bytes());
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_has_links_that_hold_wherever_it_is() {
-        for path in ["/debug/pprof", "/debug/pprof/"] {
-            assert!(index(path).contains("<a href=\"/debug/pprof/cmdline\">"), "{path}");
-        }
-        assert!(index("/\"><script>/pprof").contains("\"/&#34;&#62;&#60;script&#62;/pprof/cmdline\""));
-    }
-
-    #[test]
-    fn arguments_have_a_nul_between_them() {
-        assert_eq!(cmdline(["shop", "--port", ""].into_iter().map(OsString::from)), b"shop\0--port\0");
-        assert_eq!(cmdline(std::iter::empty()), b"");
-    }
 }

@@ -3,18 +3,20 @@
 mod contained;
 
 use actix_web::dev::{
-    AppService, HttpServiceFactory, ResourceDef, ServiceRequest, ServiceResponse, fn_service,
+    AppService, HttpServiceFactory, Payload, ResourceDef, ServiceRequest, ServiceResponse, fn_service,
 };
-use actix_web::web::ServiceConfig;
+use actix_web::http::Method;
+use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
 use otel_vitals::Vitals;
 use otel_vitals::health::Probe;
 use std::future::{Future, ready};
 use std::sync::Arc;
 
+use crate::answer::Methods;
 use crate::gate::Access;
 use crate::state::State;
-use crate::{answer, hardware, heartbeat, path, pprof, probes, self_check, unread, variables};
+use crate::{hardware, heartbeat, path, posted, pprof, probes, self_check, unread, variables};
 use contained::contained;
 
 /// The name under which the workers of a server are watched.
@@ -98,7 +100,7 @@ impl HttpServiceFactory for Routes {
             table.get(&monitor.debug_vars, Access::Debug, variables::answer);
         }
         if monitor.pprof {
-            table.tree(&monitor.debug_pprof, Access::Debug, pprof::answer);
+            table.tree(&monitor.debug_pprof, Access::Debug, pprof::methods, pprof::answer);
         }
     }
 }
@@ -130,30 +132,38 @@ impl Table<'_> {
         H: Fn(Arc<State>, HttpRequest) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
-        self.put(path::exactly(&path::below(&self.state.monitor().prefix, route)), access, handler);
+        let place = path::exactly(&path::below(&self.state.monitor().prefix, route));
+        let handler = move |state, request, _| handler(state, request);
+        self.put(place, access, |_| Methods::Asking, handler);
     }
 
-    /// `handler` answers at `route` and at everything below it. What of the path is below it is
+    /// `handler` answers `methods` at `route` and at everything below it, and is given what was posted. What of the path is below it is
     /// `request.match_info().unprocessed()`, empty or with its slash.
-    fn tree<H, F>(&mut self, route: &str, access: Access, handler: H)
+    fn tree<H, F>(&mut self, route: &str, access: Access, methods: fn(&HttpRequest) -> Methods, handler: H)
     where
-        H: Fn(Arc<State>, HttpRequest) -> F + Clone + 'static,
+        H: Fn(Arc<State>, HttpRequest, Bytes) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
-        self.put(path::tree(&path::below(&self.state.monitor().prefix, route)), access, handler);
+        self.put(path::tree(&path::below(&self.state.monitor().prefix, route)), access, methods, handler);
     }
 
-    fn put<H, F>(&mut self, place: ResourceDef, access: Access, handler: H)
-    where
-        H: Fn(Arc<State>, HttpRequest) -> F + Clone + 'static,
+    fn put<H, F>(
+        &mut self,
+        place: ResourceDef,
+        access: Access,
+        methods: fn(&HttpRequest) -> Methods,
+        handler: H,
+    ) where
+        H: Fn(Arc<State>, HttpRequest, Bytes) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
         let state = Arc::clone(self.state);
         let serve = move |request: ServiceRequest| {
             let (state, handler) = (Arc::clone(&state), handler.clone());
-            let (request, payload) = request.into_parts();
+            let (request, mut payload) = request.into_parts();
             async move {
-                let response = contained(ask(state, access, request.clone(), handler)).await;
+                let asked = ask(state, access, methods, request.clone(), &mut payload, handler);
+                let response = contained(asked).await;
                 let response = unread::held(response, payload);
                 Ok::<_, Error>(ServiceResponse::new(request, response))
             }
@@ -163,16 +173,28 @@ impl Table<'_> {
 }
 
 /// The gate comes first, so that who may not pass does not learn what is behind it.
-async fn ask<H, F>(state: Arc<State>, access: Access, request: HttpRequest, handler: H) -> HttpResponse
+async fn ask<H, F>(
+    state: Arc<State>,
+    access: Access,
+    methods: fn(&HttpRequest) -> Methods,
+    request: HttpRequest,
+    payload: &mut Payload,
+    handler: H,
+) -> HttpResponse
 where
-    H: Fn(Arc<State>, HttpRequest) -> F,
+    H: Fn(Arc<State>, HttpRequest, Bytes) -> F,
     F: Future<Output = HttpResponse>,
 {
     if let Some(refusal) = state.gate.refuse(access, &request).await {
         return refusal;
     }
-    if !answer::allows(request.method()) {
-        return answer::method_not_allowed();
+    let methods = methods(&request);
+    if !methods.allow(request.method()) {
+        return methods.refuse();
     }
-    handler(state, request).await
+    let read = if *request.method() == Method::POST { posted::read(payload).await } else { Ok(Bytes::new()) };
+    match read {
+        Ok(posted) => handler(state, request, posted).await,
+        Err(refused) => refused.answer(),
+    }
 }

@@ -4,6 +4,8 @@ use otel_vitals::{MonitorConfig, Vitals};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::gate::Gate;
+#[cfg(feature = "profiling")]
+use crate::pprof::Places;
 use crate::self_check::SelfChecks;
 use crate::variables::Looking;
 
@@ -19,6 +21,8 @@ pub(crate) struct State {
     pub(crate) gate: Gate,
     pub(crate) self_checks: SelfChecks,
     pub(crate) looking: Looking,
+    #[cfg(feature = "profiling")]
+    pub(crate) profiles: Places,
 }
 
 impl State {
@@ -35,6 +39,8 @@ impl State {
             gate: Gate::new(&vitals.config().monitor),
             self_checks: SelfChecks::default(),
             looking: Looking::default(),
+            #[cfg(feature = "profiling")]
+            profiles: Places::default(),
         });
         let mut states = states();
         // Another thread may have been faster.

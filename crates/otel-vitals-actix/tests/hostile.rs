@@ -64,6 +64,8 @@ fn nothing_that_a_client_sends_is_an_error_of_ours() {
 fn configure(config: &mut Config, secure: bool) {
     config.monitor.debug = true;
     config.monitor.pprof = true;
+    // A profile takes no longer, whatever is asked.
+    config.profiling.max_duration = Duration::from_secs(1);
     config.monitor.security = secure;
     config.monitor.security_user = [("admin", "secret")].into_iter().collect::<Users>();
 }

@@ -1,6 +1,7 @@
 //! `go tool pprof`, for the tests that ask it what it reads in our profiles.
 
 use crate::go;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
@@ -49,11 +50,24 @@ impl Pprof {
     /// When it fails, with what it says.
     #[must_use]
     pub fn ask(&self, profile: &[u8], question: &[&str]) -> String {
-        let home = self.home.path();
-        let file = tempfile::Builder::new().prefix("profile").tempfile_in(home).expect("a file");
+        let file = tempfile::Builder::new().prefix("profile").tempfile_in(self.home.path()).expect("a file");
         std::fs::write(file.path(), profile).expect("a file can be written");
+        self.of(file.path().as_os_str(), question)
+    }
+
+    /// The same of a profile that it fetches itself, from where a service has it.
+    ///
+    /// # Panics
+    /// When it fails, with what it says.
+    #[must_use]
+    pub fn fetch(&self, url: &str, question: &[&str]) -> String {
+        self.of(url.as_ref(), question)
+    }
+
+    fn of(&self, profile: &OsStr, question: &[&str]) -> String {
+        let home = self.home.path();
         let mut command = Command::new(&self.program);
-        command.arg("-symbolize=none").args(question).arg(file.path());
+        command.arg("-symbolize=none").args(question).arg(profile);
         command.env("HOME", home).env("PPROF_TMPDIR", home).env("PPROF_BINARY_PATH", home);
         let output = command.output().expect("it is there");
         let error = String::from_utf8_lossy(&output.stderr);

@@ -5,7 +5,7 @@ pub(crate) struct Fuzz {
     state: u64,
 }
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 22] = [
     "/",
     "/status/health",
     "/status/live",
@@ -19,9 +19,38 @@ const PATHS: [&str; 16] = [
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/cmdline",
-    "/debug/pprof/profile",
     "/under/status/health",
     "/under/debug/vars",
+    "/debug/pprof/heap",
+    "/debug/pprof/allocs",
+    "/debug/pprof/threadcreate",
+    "/debug/pprof/goroutine",
+    "/debug/pprof/symbol",
+    "/debug/pprof/flamegraph",
+    "/debug/pprof/profile",
+];
+/// What the debug routes understand, and what looks like it.
+const QUERIES: [&str; 20] = [
+    "seconds=1",
+    "seconds=0",
+    "seconds=-1",
+    "seconds=1.5",
+    "seconds=99999999999999999999",
+    "seconds=1&seconds=2",
+    "seconds=%31",
+    "seconds=%ff%",
+    "seconds=1&debug=1",
+    "debug=1",
+    "debug=2&gc=1",
+    "debug=18446744073709551616",
+    "hz=1000&seconds=1",
+    "hz=0",
+    "hz=4294967296",
+    "profile=heap",
+    "profile=..%2f..",
+    "0x0+0xffffffffffffffff+0x1",
+    "+++0x+zz+-1",
+    "=&&==&%00=%00",
 ];
 const METHODS: [&str; 12] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "BREW", "G\u{0}T",
@@ -103,7 +132,9 @@ impl Fuzz {
     }
 
     fn plain(&mut self) -> Vec<u8> {
-        format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.one_of(&PATHS)).into_bytes()
+        // Without those that take their time.
+        let path = self.one_of(&PATHS[..PATHS.len() - 2]);
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes()
     }
 
     fn odd(&mut self) -> Vec<u8> {
@@ -123,7 +154,7 @@ impl Fuzz {
 
     fn path(&mut self) -> String {
         let path = self.one_of(&PATHS);
-        match self.below(10) {
+        match self.below(14) {
             0 => format!("{path}/"),
             1 => format!("{path}/../{path}"),
             2 => format!("{path}?{}", "a=b&".repeat(self.below(200))),
@@ -133,6 +164,7 @@ impl Fuzz {
             6 => format!("http://elsewhere{path}"),
             7 => "*".to_owned(),
             8 => format!("{path}{}", "ü/".repeat(self.below(50))),
+            9..=12 => format!("{path}?{}", self.one_of(&QUERIES)),
             _ => path.to_owned(),
         }
     }

@@ -177,7 +177,23 @@ fn parse(answer: &[u8]) -> Answer {
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines.map(|line| line.split_once(": ").unwrap());
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-    Answer { status, headers, body: answer[end + 4..].to_vec() }
+    let mut answer = Answer { status, headers, body: answer[end + 4..].to_vec() };
+    if answer.all("transfer-encoding") == ["chunked"] {
+        answer.body = joined(&answer.body);
+    }
+    answer
+}
+
+/// The chunks of a body, as many as there are whole ones.
+pub(crate) fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = chunks.windows(2).position(|window| window == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        let Some(chunk) = chunks.get(end + 2..end + 2 + length) else { break };
+        body.extend_from_slice(chunk);
+        chunks = chunks.get(end + 4 + length..).unwrap_or_default();
+    }
+    body
 }
 
 /// Waits until `met`.
