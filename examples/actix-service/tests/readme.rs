@@ -22,10 +22,30 @@ fn the_lines_answer_as_printed() {
     for (text, file, least) in [(open, "vitals.yaml", 10), (secure, "vitals.secure.yaml", 4)] {
         let service = Service::start(&mut command(file));
         service.wait_until_ready();
-        let lines = lines(text);
+        let lines = lines(text, "curl ");
         assert!(lines.len() >= least, "{} lines", lines.len());
         for (command, printed) in lines {
             assert_alike(&service.run(&command), &printed, &command);
+        }
+    }
+}
+
+#[test]
+fn gos_tool_reads_its_profiles_as_printed() {
+    let lines = lines(README, "go tool pprof ");
+    assert!(lines.len() >= 2, "{} lines", lines.len());
+    if !is_there("go") {
+        let required = std::env::var("OTEL_VITALS_REQUIRE_GO").is_ok_and(|value| value == "1");
+        assert!(!required, "Go is not installed");
+        return eprintln!("skipped: Go is not installed");
+    }
+    let service = Service::start(&mut command("vitals.yaml"));
+    service.wait_until_ready();
+    for (command, printed) in lines {
+        let found = service.run(&command);
+        // What is in it depends on the machine and the moment.
+        for part in printed.lines().filter(|line| line.starts_with("Type: ") || line.contains("flat%")) {
+            assert!(found.lines().any(|line| line == part), "{command}: no {part:?} in {found}");
         }
     }
 }
@@ -39,10 +59,11 @@ fn without_the_password_it_does_not_start_and_says_why() {
     assert!(said.starts_with("actix-service: ") && said.ends_with(expected), "{said}");
 }
 
-/// The commands in the `console` blocks, each with what is printed after it.
-fn lines(text: &str) -> Vec<(String, String)> {
+/// The commands in the `console` blocks that begin so, each with what is printed after it.
+fn lines(text: &str, beginning: &str) -> Vec<(String, String)> {
     let blocks = text.split("```console\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    let commands = blocks.flat_map(|block| block.split("$ ").filter(|command| command.starts_with("curl ")));
+    let commands =
+        blocks.flat_map(|block| block.split("$ ").filter(|command| command.starts_with(beginning)));
     commands
         .map(|text| text.split_once('\n').unwrap())
         .map(|(command, printed)| (command.to_owned(), printed.to_owned()))

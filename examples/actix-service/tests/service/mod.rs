@@ -47,7 +47,11 @@ impl Service {
 
     pub(crate) fn run(&self, line: &str) -> String {
         let line = line.replace(PRINTED, &self.url);
-        let output = Command::new("sh").arg("-c").arg(&line).env(PASSWORD, "correct horse").output().unwrap();
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(&line).env(PASSWORD, "correct horse");
+        // Where Go's tool keeps what it fetches.
+        shell.env("PPROF_TMPDIR", std::env::temp_dir().join("actix-service-pprof"));
+        let output = shell.output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 }
