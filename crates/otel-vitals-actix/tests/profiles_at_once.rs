@@ -1,5 +1,5 @@
 //! Profiles that are asked for at the same time, and by clients that go away.
-#![cfg(feature = "profiling")]
+#![cfg(all(unix, feature = "profiling"))]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

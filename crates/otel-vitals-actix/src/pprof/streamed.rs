@@ -37,6 +37,7 @@ pub(super) const PROFILE: Form =
     Form { content_type: "application/octet-stream", first: gzip::HEADER, nothing: gzip::NOTHING };
 
 /// A picture.
+#[cfg(any(test, feature = "flamegraph"))]
 pub(super) const SVG: Form = Form {
     content_type: "image/svg+xml",
     first: b"<?xml version=\"1.0\" standalone=\"no\"?>\n",
