@@ -15,6 +15,7 @@ const QUICK: usize = 2;
 const MILLISECONDS: usize = 2000;
 const THREADS: &str = "2";
 
+const BIG: &str = env!("CARGO_BIN_EXE_profiled_big");
 const SYSTEM: &str = env!("CARGO_BIN_EXE_profiled_system");
 const COUNTING: &str = env!("CARGO_BIN_EXE_profiled_counting");
 const JEMALLOC: &str = env!("CARGO_BIN_EXE_profiled_jemalloc");
@@ -44,8 +45,9 @@ fn main() {
         if work == Work::Numbers {
             accuracy(&subjects, &runs, &mut goals);
         }
-        memory(&subjects, work, &runs, &mut goals);
+        memory(&subjects, work, &runs, Some(&mut goals));
     }
+    big(rounds, &milliseconds.to_string());
     println!("\n## Goals\n\n{goals}");
 }
 
@@ -68,6 +70,20 @@ fn subjects() -> Vec<Subject> {
         subject("jemalloc, not profiling", JEMALLOC, Profiler::None, 10),
         subject("jemalloc's profiler", JEMALLOC, Profiler::Jemalloc, 10),
     ]
+}
+
+/// A profile of many functions of a program that is as long as a service's.
+fn big(rounds: usize, milliseconds: &str) {
+    let length = std::fs::metadata(BIG).unwrap().len() as f64 / 1e6;
+    let subject = |name, profiler| Subject { name, program: BIG, profiler, base: 0 };
+    let subjects = [
+        subject("CPU, 997 Hz", Profiler::Cpu(997, Trigger::Timers)),
+        subject("heap", Profiler::Heap),
+        subject("pprof-rs, 997 Hz", Profiler::PprofRs(997)),
+    ];
+    println!("\n# A program of {length:.0} MB");
+    let runs = in_turns(&subjects, Work::Regex, rounds, milliseconds);
+    memory(&subjects, Work::Regex, &runs, None);
 }
 
 /// What each subject says in each round.
@@ -152,12 +168,13 @@ fn accuracy(subjects: &[Subject], runs: &[Vec<Said>], goals: &mut Table) {
     println!("\n## Totals\n\n{table}");
 }
 
-fn memory(subjects: &[Subject], work: Work, runs: &[Vec<Said>], goals: &mut Table) {
+fn memory(subjects: &[Subject], work: Work, runs: &[Vec<Said>], mut goals: Option<&mut Table>) {
     let mut table = Table::new([
         "median",
         "before, KiB",
         "more while it runs, KiB",
-        "more when the profile is written, KiB",
+        "the most while it is written, KiB",
+        "when it has been, KiB",
         "writing it, ms",
         "its length, bytes",
     ]);
@@ -171,11 +188,12 @@ fn memory(subjects: &[Subject], work: Work, runs: &[Vec<Said>], goals: &mut Tabl
             subject.name.to_owned(),
             format!("{:.0}", median(|said| said.before as f64)),
             format!("{more:.0}"),
+            format!("{:.0}", median(|said| said.writing as f64 - said.before as f64)),
             format!("{:.0}", median(|said| said.after as f64 - said.before as f64)),
             format!("{:.1}", median(|said| said.produced as f64) / 1e3),
             format!("{:.0}", median(|said| said.bytes as f64)),
         ]);
-        if let Profiler::Cpu(..) = subject.profiler {
+        if let (Profiler::Cpu(..), Some(goals)) = (subject.profiler, goals.as_deref_mut()) {
             let most = said.iter().map(|said| said.most as f64 - said.before as f64).fold(0.0, f64::max);
             goals.row([
                 format!("{}, {}, KiB resident, most and median", work.name(), subject.name),

@@ -30,7 +30,9 @@ pub struct Said {
     pub before: u64,
     /// The most that was resident while it ran, KiB.
     pub most: u64,
-    /// Resident when the profile had been written, KiB.
+    /// The most that was resident while the profile was written, KiB.
+    pub writing: u64,
+    /// Resident when it had been, KiB.
     pub after: u64,
     /// What writing the profile took, µs.
     pub produced: u64,
@@ -67,6 +69,7 @@ fn run(arguments: &[String]) -> anyhow::Result<Said> {
     let (units, most) = work_for(&input, threads, time);
     running.stop();
     let spent = sys::cpu_time() - spent;
+    forget_most()?;
     let started = Instant::now();
     let produced = running.produce();
     let took = started.elapsed();
@@ -77,6 +80,7 @@ fn run(arguments: &[String]) -> anyhow::Result<Said> {
         told: nanoseconds(produced.total.unwrap_or_default()),
         before,
         most,
+        writing: status("VmHWM:"),
         after: resident(),
         produced: nanoseconds(took) / 1000,
         bytes: produced.bytes as u64,
@@ -106,11 +110,20 @@ fn work_for(input: &Input, threads: usize, time: Duration) -> (u64, u64) {
     (units.into_inner(), most)
 }
 
-/// KiB.
 fn resident() -> u64 {
+    status("VmRSS:")
+}
+
+/// What the kernel tells of this process, KiB.
+fn status(key: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// From here on, the most that was resident is what is resident now.
+fn forget_most() -> std::io::Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5")
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -126,6 +139,7 @@ impl Said {
             self.told,
             self.before,
             self.most,
+            self.writing,
             self.after,
             self.produced,
             self.bytes,
@@ -145,6 +159,7 @@ impl Said {
             told: next()?,
             before: next()?,
             most: next()?,
+            writing: next()?,
             after: next()?,
             produced: next()?,
             bytes: next()?,

@@ -1,5 +1,6 @@
 //! What the programs do.
 
+use regex::Regex;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -11,6 +12,8 @@ pub enum Work {
     Numbers,
     /// serde_json parses 1,000 records into its `Value`, which is dropped: hardly more than an allocation for every string, list and object.
     Json,
+    /// regex compiles an expression, by many functions that call each other deeply.
+    Regex,
 }
 
 /// What a work works on.
@@ -20,13 +23,16 @@ pub struct Input {
     text: String,
 }
 
+/// Such as is looked for in logs.
+const EXPRESSION: &str = r#""(GET|HEAD|POST|PUT|DELETE|PATCH) ([^ "?]+)(\?[^ "]*)? HTTP/[12](\.\d)?" (\d{3}) (\d+|-) \p{Lu}\p{Ll}+(?: \p{Lu}\p{Ll}+)*"#;
+
 const RECORDS: usize = 1_000;
 const STEPS: u64 = 250_000;
 const DEPTH: u32 = 24;
 
 impl Work {
     /// All there are.
-    pub const ALL: [Work; 2] = [Work::Numbers, Work::Json];
+    pub const ALL: [Work; 3] = [Work::Numbers, Work::Json, Work::Regex];
 
     /// What it is called.
     #[must_use]
@@ -34,6 +40,7 @@ impl Work {
         match self {
             Work::Numbers => "numbers",
             Work::Json => "json",
+            Work::Regex => "regex",
         }
     }
 
@@ -64,6 +71,7 @@ impl Input {
         match self.work {
             Work::Numbers => drop(black_box(deeper(DEPTH, black_box(1)))),
             Work::Json => drop(black_box(serde_json::from_str::<Value>(black_box(&self.text)))),
+            Work::Regex => drop(black_box(Regex::new(black_box(EXPRESSION)))),
         }
     }
 }
