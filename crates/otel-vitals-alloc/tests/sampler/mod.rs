@@ -1,6 +1,10 @@
 //! A sampler that knows which blocks are samples, and how many there were: without locks, so that it can be called
 //! anywhere. Each test uses a part of it.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "each test uses a part; slots are remainders, sizes have bits"
+)]
 
 use otel_vitals_alloc::sampling::{self, Sampler};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
