@@ -99,8 +99,9 @@ fn bounds(sp: u64) -> (u64, u64) {
 
 /// Finds the first thread's stack, on whatever thread.
 pub(super) fn find_main_stack() {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let Some(high) = end_of_stack(&maps) else { return };
+    let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+    // The names of files may be anything.
+    let Some(high) = end_of_stack(&String::from_utf8_lossy(&maps)) else { return };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` may be written. Where the call fails, it says that there is no stack.
     unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };
