@@ -110,6 +110,12 @@ pub fn table_size() -> u64 {
     sampled::table_size()
 }
 
+/// Sampled blocks that are in use, {object}; zero before [`install`].
+#[must_use]
+pub fn samples() -> u64 {
+    sampled::samples()
+}
+
 /// Samples that found no room or no stack.
 #[must_use]
 pub fn dropped() -> Dropped {
