@@ -2,9 +2,9 @@
 //!
 //! Nothing here allocates, waits for a lock or enters libgcc. There are two ways to walk:
 //!
-//! - **Frame pointers**, where the program is built with them, which [`prepare`] finds out by walking both ways. A frame costs a
-//!   nanosecond or two. C code without frame pointers is skipped when it leaves that register alone; where it does not, the walk ends
-//!   early, and never outside of the stack.
+//! - **Frame pointers**, where the program is built with them, which [`prepare`] finds out by walking both ways. A frame costs
+//!   some 3 ns. C code without frame pointers is skipped when it leaves that register alone; where it does not, the walk ends
+//!   early, never outside of the stack nor of code.
 //! - **Unwind tables** otherwise, with framehop. It needs a cache of some 27 KiB, of which there are eight. A thread that finds
 //!   all of them taken goes without a stack, and so does one that has less than [`ROOM`] left on its stack, since gimli builds
 //!   rows of tables there.
