@@ -48,6 +48,7 @@
 mod filter;
 
 use std::mem;
+use std::ops::Range;
 use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -142,6 +143,18 @@ pub fn set_interval(bytes: u64) {
 #[must_use]
 pub fn interval() -> u64 {
     INTERVAL.load(Relaxed)
+}
+
+/// Where the stack of the calling thread is, as it was mapped: for a [`Sampler`] that looks at who has allocated.
+///
+/// Each thread asks the C library for it once (`pthread_getattr_np`), with its first allocation and before anything that it allocates is
+/// a sample; this only reads what it was told, and may be called anywhere, in signal handlers, too. None on a thread that has allocated
+/// nothing, on the first thread of a process, whose stack grows, and on other systems than Linux. A thread may run on
+/// another stack than its own for a while, as signal handlers and coroutines do.
+#[inline]
+#[must_use]
+pub fn own_stack() -> Option<Range<usize>> {
+    thread::own_stack()
 }
 
 /// Begins a gap on a shard that the calling thread has put aside.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use crate::registry::REGISTRY;
 use crate::sampling;
 use crate::shard::Shard;
-pub(crate) use leases::own;
+pub(crate) use leases::{own, own_stack};
 
 /// Whether any thread has counted anything.
 static USED: AtomicBool = AtomicBool::new(false);

@@ -259,3 +259,19 @@ fn what_is_counted_is_exact_while_everything_is_a_sample() {
     let counted: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
     assert_eq!(counted, [12_000, 12_000, 8_000, 1_800_000, 1_800_000]);
 }
+
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn a_thread_that_has_allocated_knows_where_its_stack_is() {
+    let (_alone, _) = alone(0);
+    let told = thread::Builder::new().stack_size(64 << 10).spawn(|| {
+        let before = sampling::own_stack();
+        alloc(1).free();
+        let here = &raw const before;
+        (before.is_none(), sampling::own_stack().map(|stack| (stack.contains(&here.addr()), stack.len())))
+    });
+    let (not_before, after) = told.unwrap().join().unwrap();
+    assert!(not_before);
+    // With a guard, where the C library adds that.
+    assert!(matches!(after, Some((true, 0x10000..0x20000))), "{after:x?}");
+}

@@ -24,6 +24,8 @@ mod error;
 mod flame;
 pub mod heap;
 #[cfg(target_os = "linux")]
+mod lock;
+#[cfg(target_os = "linux")]
 mod modules;
 mod objects;
 mod pprof;

@@ -3,9 +3,13 @@
 mod elf;
 mod sys;
 
+use std::ffi::OsString;
 use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::lock::Lock;
 
 /// The name of the object that the kernel maps into every process.
 pub(crate) const VDSO: &str = "[vdso]";
@@ -13,7 +17,7 @@ pub(crate) const VDSO: &str = "[vdso]";
 /// One object: the program, a library, the vDSO.
 #[derive(Clone, Debug)]
 pub(crate) struct Module {
-    /// The file. Of the program, it is where `/proc/self/exe` leads; of the vDSO, [`VDSO`].
+    /// The file, of the program as the kernel has it mapped; of the vDSO, [`VDSO`].
     pub(crate) path: PathBuf,
     /// Where its code begins, rounded down to a page.
     pub(crate) start: u64,
@@ -89,8 +93,8 @@ impl Modules {
     ///
     /// It takes a lock of the dynamic linker's and allocates: not for signal handlers, nor within an allocator.
     pub(crate) fn now() -> Arc<Modules> {
-        static KNOWN: Mutex<Option<(sys::Generation, Arc<Modules>)>> = Mutex::new(None);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        static KNOWN: Lock<Option<(sys::Generation, Arc<Modules>)>> = Lock::new(None);
+        let Some(mut known) = KNOWN.lock() else { return Arc::new(Modules::read(&Modules::default())) };
         let generation = sys::generation();
         if let (Some(now), Some((then, modules))) = (generation, known.as_ref())
             && now == *then
@@ -105,8 +109,7 @@ impl Modules {
     }
 
     fn read(before: &Modules) -> Modules {
-        let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-        let mut all = sys::read(&program, |found| before.all.iter().find(|module| module.is(found)).cloned());
+        let mut all = sys::read(program, |found| before.all.iter().find(|module| module.is(found)).cloned());
         all.sort_by_key(|module| module.start);
         Modules { all }
     }
@@ -136,14 +139,41 @@ impl Modules {
     }
 }
 
-fn path_of(name: &Path, first: bool, program: &Path) -> PathBuf {
-    // Both C libraries list the program first, glibc without a name and musl with the one that it was called by.
-    if first { program.to_path_buf() } else { name.to_path_buf() }
+/// The file of the program, whose code begins at `start`.
+fn program(start: u64) -> PathBuf {
+    // Where the dynamic linker was called with the program as its argument, `exe` is the linker.
+    std::fs::read("/proc/self/maps")
+        .ok()
+        .and_then(|maps| mapped_at(&maps, start))
+        .unwrap_or_else(|| std::fs::read_link("/proc/self/exe").unwrap_or_default())
+}
+
+/// The file that is mapped at `address`. The kernel writes a line break in its name as `\012`.
+fn mapped_at(maps: &[u8], address: u64) -> Option<PathBuf> {
+    let line = maps
+        .split(|byte| *byte == b'\n')
+        .find(|line| range(line).is_some_and(|range| range.contains(&address)))?;
+    let path = line.get(line.iter().position(|byte| *byte == b'/')?..)?;
+    let mut name = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [byte, after @ ..] = rest {
+        let (byte, after) = rest.strip_prefix(b"\\012").map_or((*byte, after), |after| (b'\n', after));
+        name.push(byte);
+        rest = after;
+    }
+    Some(OsString::from_vec(name).into())
+}
+
+fn range(line: &[u8]) -> Option<Range<u64>> {
+    let addresses = str::from_utf8(line.split(|byte| *byte == b' ').next()?).ok()?;
+    let (start, end) = addresses.split_once('-')?;
+    Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn the_program_is_where_its_functions_are() {
@@ -157,6 +187,15 @@ mod tests {
             Some(Bytes::Mapped(_))
         ));
         assert!(modules.copied() < 2 << 20, "{} bytes are copied", modules.copied());
+    }
+
+    #[test]
+    fn the_program_has_the_name_that_it_is_mapped_with() {
+        let maps = b"1000-2000 r--p 00000000 fe:00 1 /lib/ld.so\n2000-3000 r-xp 00001000 fe:00 2                 /a b\\012c\xff\n3000-4000 r-xp 0 0:0 0 \n";
+        let path = |address| mapped_at(maps, address).map(|path| path.into_os_string().into_vec());
+        assert_eq!(path(0x1fff), Some(b"/lib/ld.so".to_vec()));
+        assert_eq!(path(0x2000), Some(b"/a b\nc\xff".to_vec()));
+        assert_eq!((path(0x3000), path(0x4000)), (None, None));
     }
 
     #[test]

@@ -129,9 +129,13 @@ fn nothing_is_sampled_while_it_is_off_and_what_was_goes_with_its_block() {
     heap::set_interval(0);
     let off = while_off();
     assert_eq!(heap::interval(), 0);
+    let said = heap::profile().unwrap().text();
+    assert!(said.contains("sampling is off") && said.contains("the interval was changed"), "{said}");
     assert_eq!(at("while_off", "alloc_space"), 0);
     assert_eq!(at("before_off", "inuse_space"), 10 << 20);
+    let samples = heap::samples();
     drop((before, off));
+    assert_eq!(heap::samples(), samples - 1);
     assert_eq!(at("before_off", "inuse_space"), 0);
 }
 
@@ -152,11 +156,13 @@ fn a_forked_child_goes_on_with_what_it_has() {
             let work = || {
                 let mine = in_child();
                 let total = || heap::profile().unwrap().total("inuse_space").unwrap();
+                // The thread that has forked is the first of its process now, and not on that one's stack.
+                let walked = at("in_child", "inuse_space") == 20 << 20;
                 let (both, one) = (total(), {
                     drop(mine);
                     total()
                 });
-                both - one > 9 << 20
+                walked && both - one > 9 << 20
             };
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
             // SAFETY: ends the process.

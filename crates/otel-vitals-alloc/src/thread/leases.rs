@@ -9,6 +9,7 @@
 mod sys;
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::Ordering::*;
 use std::sync::atomic::compiler_fence;
@@ -25,6 +26,8 @@ thread_local! {
     /// Whether the thread shares a shard unless it holds one: while it gets its own, when it could not get one, and after
     /// it has given it back.
     static SHARES: Cell<bool> = const { Cell::new(false) };
+    /// Where its stack begins and ends, as it was told with its first allocation; both zero where it was not.
+    static STACK: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
 /// What the calling thread tries to count on: the shard that it holds, else one that nothing can be counted on.
@@ -70,14 +73,23 @@ pub(super) fn held() -> Option<&'static Shard> {
     Some(OWN.get()).filter(|own| !ptr::eq(*own, &NOBODYS))
 }
 
-/// What is allocated in here, as setting a hook may, is counted on a shared shard.
+/// Where the calling thread's stack is, if it has been told.
+#[inline(always)]
+pub(crate) fn own_stack() -> Option<Range<usize>> {
+    let (start, end) = STACK.get();
+    (end > 0).then_some(start..end)
+}
+
+/// What is allocated in here, as setting a hook or asking for the stack may, is counted on a shared shard.
 fn begin() -> Option<&'static Shard> {
     let shard = REGISTRY.leases.lease()?;
     if !sys::at_exit(shard) {
         REGISTRY.leases.give_back(shard);
         return None;
     }
-    shard.stack.store(sys::stack_size(), Relaxed);
+    let (size, stack) = sys::stack();
+    shard.stack.store(size, Relaxed);
+    STACK.set(stack.map_or((0, 0), |stack| (stack.start, stack.end)));
     shard.gaps.reseed(sys::seed());
     sampling::set_off(shard);
     OWN.set(shard);

@@ -27,16 +27,27 @@ pub(super) fn profile() -> Result<Profile, Error> {
         what: "jemalloc's heap profile",
         source: io::Error::new(io::ErrorKind::InvalidData, "it is not in the format heap_v2"),
     })?;
-    Ok(of(&dump, sys::accumulates()))
+    let is_active = sys::is_active();
+    if !is_active && dump.stacks.is_empty() {
+        return Err(unavailable(
+            "jemalloc samples nothing: it was started with `prof_active:false`, and `prof.active` was not set since",
+        ));
+    }
+    let mut profile = of(&dump, sys::accumulates());
+    if !is_active {
+        profile.comment("jemalloc samples nothing now (`prof.active` is false): what was allocated since that was set is not here");
+    }
+    Ok(profile)
 }
 
 /// What jemalloc writes, to a file that is in memory and has no name.
 fn dumped() -> io::Result<String> {
     let mut file: File = sys::memory_file()?;
     sys::dump_to(&file)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    // Behind the stacks are names of files, which may be anything.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn of(dump: &Dump, accumulates: bool) -> Profile {

@@ -6,12 +6,13 @@ mod stacks;
 mod sys;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use otel_vitals_alloc::sampling;
 
 use super::Dropped;
+use crate::lock::Lock;
 use crate::profile::{Frame, Sample, ValueType};
 use crate::unwind::live::{self as stack, Way};
 use crate::{Error, Profile};
@@ -20,12 +21,15 @@ use stacks::{FRACTION, NO_ROOM, NOT_WALKED};
 
 static HEAP: Heap = Heap::new();
 static INSTALLED: AtomicBool = AtomicBool::new(false);
+/// Whether the interval was ever another than the first.
+static CHANGED: AtomicBool = AtomicBool::new(false);
 /// The last interval that was not zero, which is what samples were drawn with that are there while sampling is off.
 static PERIOD: AtomicU64 = AtomicU64::new(super::DEFAULT_INTERVAL);
 
 pub(super) fn install(interval: u64) -> Result<(), Error> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    static ONE_AT_A_TIME: Lock<()> = Lock::new(());
+    let forked = "the process was forked from one that was about to begin with it";
+    let _one = ONE_AT_A_TIME.lock().ok_or(unavailable(forked))?;
     if INSTALLED.load(Acquire) {
         set_interval(interval);
         return Ok(());
@@ -41,7 +45,9 @@ pub(super) fn install(interval: u64) -> Result<(), Error> {
         ));
     }
     INSTALLED.store(true, Release);
-    set_interval(interval);
+    if interval > 0 {
+        PERIOD.store(interval, Relaxed);
+    }
     Ok(())
 }
 
@@ -55,6 +61,9 @@ fn is_counted() -> bool {
 
 pub(super) fn set_interval(interval: u64) {
     if INSTALLED.load(Acquire) {
+        if interval != sampling::interval() {
+            CHANGED.store(true, Relaxed);
+        }
         if interval > 0 {
             PERIOD.store(interval, Relaxed);
         }
@@ -77,13 +86,17 @@ pub(super) fn profile() -> Result<Profile, Error> {
     ]);
     profile.of_allocator = true;
     profile.period = Some((of("space", "bytes"), otel_vitals_core::signed(PERIOD.load(Relaxed))));
-    profile.samples = samples(tables);
+    profile.samples = read(tables);
     comments().into_iter().for_each(|comment| profile.comment(comment));
     Ok(profile)
 }
 
 pub(super) fn table_size() -> u64 {
     tables().map_or(0, Tables::resident)
+}
+
+pub(super) fn samples() -> u64 {
+    tables().map_or(0, |tables| tables.live.count() as u64)
 }
 
 pub(super) fn dropped() -> Dropped {
@@ -98,7 +111,7 @@ fn tables() -> Option<&'static Tables> {
     HEAP.tables().filter(|_| INSTALLED.load(Acquire))
 }
 
-fn samples(tables: &Tables) -> Vec<Sample> {
+fn read(tables: &Tables) -> Vec<Sample> {
     // What is in use first: what was allocated meanwhile is then in neither or in the total alone.
     let mut in_use: Vec<(u64, u128)> = Vec::new();
     tables.live.read(|sample| {
@@ -141,8 +154,14 @@ fn comments() -> Vec<String> {
         _ => "stacks are walked by unwind tables: the program has no frame pointers",
     };
     let of = |count: u64, what: &str| (count > 0).then(|| format!("{count} samples {what}"));
+    let off = (interval() == 0).then_some("sampling is off: what was allocated since is not here");
+    let changed = CHANGED.load(Relaxed).then_some(
+        "the interval was changed: the period is the last, and each sample stands for as much as it did with its own",
+    );
     [
         Some(way.to_owned()),
+        off.map(str::to_owned),
+        changed.map(str::to_owned),
         of(blocks, "are not in use here whatever became of them: the table of blocks was full"),
         of(stacks, "are at [stacks beyond the limit]: the table of stacks was full"),
         of(walks, "are at [stack not walked]: the thread had not enough of its stack left, or too many walked at once"),

@@ -23,6 +23,10 @@ pub(super) fn table_size() -> u64 {
     0
 }
 
+pub(super) fn samples() -> u64 {
+    0
+}
+
 pub(super) fn dropped() -> Dropped {
     Dropped::default()
 }

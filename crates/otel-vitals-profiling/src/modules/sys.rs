@@ -6,13 +6,13 @@ use std::ffi::{CStr, OsStr};
 use std::mem::{offset_of, size_of};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{ptr, slice};
 
 use libc::{c_int, c_void, dl_phdr_info, size_t};
 
-use super::{Bytes, Module, Section, Tables, VDSO, elf, path_of};
+use super::{Bytes, Module, Section, Tables, VDSO, elf};
 
 const PAGE: u64 = 4096;
 const EXECUTABLE: u32 = libc::PF_X;
@@ -41,8 +41,11 @@ pub(super) fn generation() -> Option<Generation> {
     generation
 }
 
-/// All objects. What `known` has of one is taken instead of reading its tables.
-pub(super) fn read(program: &Path, mut known: impl FnMut(&Module) -> Option<Module>) -> Vec<Module> {
+/// All objects; `program` tells the file of the program by where its code begins. What `known` has of one is taken instead of reading its tables.
+pub(super) fn read(
+    program: fn(u64) -> PathBuf,
+    mut known: impl FnMut(&Module) -> Option<Module>,
+) -> Vec<Module> {
     let vdso = vdso();
     let (mut all, mut first, mut has_vdso) = (Vec::new(), true, false);
     each(|object, _| {
@@ -62,16 +65,22 @@ fn module(
     object: &dl_phdr_info,
     first: bool,
     is_vdso: bool,
-    program: &Path,
+    program: fn(u64) -> PathBuf,
     known: &mut impl FnMut(&Module) -> Option<Module>,
 ) -> Option<Module> {
     let code =
         || headers(object).iter().filter(|header| is_loaded(header) && header.p_flags & EXECUTABLE != 0);
     let lowest = code().min_by_key(|header| header.p_vaddr)?;
     let end = code().map(|header| start(object, header).wrapping_add(header.p_memsz as u64)).max()?;
+    let start = start(object, lowest) / PAGE * PAGE;
     let mut module = Module {
-        path: if is_vdso { VDSO.into() } else { path_of(name(object), first, program) },
-        start: start(object, lowest) / PAGE * PAGE,
+        // Both C libraries list the program first, glibc without a name and musl with the one that it was called by.
+        path: match (is_vdso, first) {
+            (true, _) => VDSO.into(),
+            (false, true) => program(start),
+            (false, false) => name(object).to_path_buf(),
+        },
+        start,
         end: end.checked_next_multiple_of(PAGE)?,
         offset: lowest.p_offset as u64 / PAGE * PAGE,
         bias: object.dlpi_addr as u64,

@@ -2,22 +2,26 @@
 //!
 //! Nothing here allocates, waits for a lock or enters libgcc. There are two ways to walk:
 //!
-//! - **Frame pointers**, where the program is built with them, which [`prepare`] finds out by walking both ways. A frame costs a
-//!   nanosecond or two. C code without frame pointers is skipped when it leaves that register alone; where it does not, the walk ends
-//!   early, and never outside of the stack.
+//! - **Frame pointers**, where the program is built with them, which [`prepare`] finds out by walking both ways. A frame costs
+//!   some 3 ns. C code without frame pointers is skipped when it leaves that register alone; where it does not, the walk ends
+//!   early, never outside of the stack nor of code.
 //! - **Unwind tables** otherwise, with framehop. It needs a cache of some 27 KiB, of which there are eight. A thread that finds
 //!   all of them taken goes without a stack, and so does one that has less than [`ROOM`] left on its stack, since gimli builds
 //!   rows of tables there.
 
 mod chain;
+mod code;
+mod learner;
 mod slots;
 mod sys;
 
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering::*};
-use std::sync::{Mutex, PoisonError};
 
 use super::machine;
+use crate::lock::Lock;
+use crate::modules::Modules;
+use code::{CODE, Last};
 use slots::slot;
 pub(crate) use sys::Stack;
 #[cfg(test)]
@@ -38,20 +42,30 @@ const TABLES: u8 = 2;
 /// # Errors
 /// When there is no thread to be had.
 pub(crate) fn prepare() -> io::Result<Way> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    static ONE_AT_A_TIME: Lock<()> = Lock::new(());
+    let forked = || io::Error::other("the process was forked from one that was about to begin with it");
+    let _one = ONE_AT_A_TIME.lock().ok_or_else(forked)?;
     if let Some(way) = way() {
         return Ok(way);
     }
     sys::find_main_stack();
-    slots::learn();
+    learn(Way::Tables);
+    learn(Way::FramePointers);
     let way = if chain::has_frame_pointers() { Way::FramePointers } else { Way::Tables };
-    match way {
-        Way::FramePointers => slots::forget(),
-        Way::Tables => slots::start_learner()?,
+    if way == Way::FramePointers {
+        slots::forget();
     }
+    learner::start(way)?;
     WAY.store(if way == Way::Tables { TABLES } else { FRAME_POINTERS }, Release);
     Ok(way)
+}
+
+/// Gets to know what is loaded now, for walks of this way.
+fn learn(way: Way) {
+    match way {
+        Way::FramePointers => CODE.learn(&Modules::now()),
+        Way::Tables => slots::learn(),
+    }
 }
 
 /// How the stack of a running thread is walked.
@@ -86,7 +100,7 @@ pub(crate) fn walk(frames: &mut [u64]) -> usize {
 fn by_frame_pointers(frames: &mut [u64]) -> usize {
     let here = sys::here();
     let stack = Stack::at(here.sp);
-    let (mut fp, mut below, mut count) = (here.fp, here.sp, 0);
+    let (mut fp, mut below, mut count, mut last) = (here.fp, here.sp, 0, Last::default());
     for frame in frames {
         // Frames lie above each other, each at an aligned address: a walk that is led astray ends, and soon.
         if fp < below || fp % size_of::<u64>() as u64 != 0 {
@@ -94,6 +108,11 @@ fn by_frame_pointers(frames: &mut [u64]) -> usize {
         }
         let (Some(next), Some(back)) = (stack.read(fp), stack.read(fp.wrapping_add(8))) else { break };
         let Some(back) = machine::without_signature(back).checked_sub(1) else { break };
+        if !CODE.has(back, &mut last) {
+            // A frame that is none, or an object that was loaded since.
+            learner::wake();
+            break;
+        }
         *frame = back;
         count += 1;
         (fp, below) = (next, fp.wrapping_add(16));
@@ -115,13 +134,18 @@ fn by_tables(frames: &mut [u64]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::slots::{SLOTS, forget, learn};
+    use super::slots::{SLOTS, forget};
     use super::*;
-    use crate::modules::Modules;
     use crate::unwind::{DEEPEST, End, Unwinder};
     use std::hint::black_box;
-    use std::sync::MutexGuard;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
     use std::thread;
+
+    use otel_vitals_alloc::Counting;
+
+    /// It tells threads where their stacks are.
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting::system();
 
     /// The slots belong to the whole program.
     fn alone() -> MutexGuard<'static, ()> {
@@ -174,7 +198,7 @@ mod tests {
         if way() == Some(Way::Tables) {
             return assert!(!by_frame_pointers_is_exact(), "frame pointers are not used, and are there");
         }
-        learn();
+        learn(Way::Tables);
         let (fast, exact) = both();
         forget();
         let modules = Modules::now();
@@ -278,11 +302,16 @@ mod tests {
     #[test]
     fn a_walk_takes_less_of_the_stack_than_must_be_left() {
         let _alone = alone();
-        learn();
-        let nothing = sys::depth::of(|| {
-            let _ = sys::Stack::at(sys::here().sp);
+        learn(Way::Tables);
+        // As where it is called from: a thread that has allocated, or it had not been told of its stack.
+        fn allocate() {
+            drop(black_box(Box::new(0_u8)));
+        }
+        let nothing = sys::depth::of(allocate);
+        let walk = sys::depth::of(|| {
+            allocate();
+            assert!(by_tables(&mut [0; 8]) > 1);
         });
-        let walk = sys::depth::of(|| assert!(by_tables(&mut [0; 8]) > 1));
         assert!((walk - nothing) as u64 * 4 < ROOM * 3, "{}", walk - nothing);
     }
 }

@@ -5,7 +5,7 @@
 mod stack;
 
 #[cfg(all(target_os = "linux", not(miri)))]
-pub(super) use stack::stack_size;
+pub(super) use stack::stack;
 
 use libc::{c_void, pthread_key_t};
 use std::ptr;
@@ -114,6 +114,6 @@ pub(super) fn seed() -> u64 {
 
 /// Nobody tells.
 #[cfg(any(not(target_os = "linux"), miri))]
-pub(super) fn stack_size() -> u64 {
-    0
+pub(super) fn stack() -> (u64, Option<std::ops::Range<usize>>) {
+    (0, None)
 }

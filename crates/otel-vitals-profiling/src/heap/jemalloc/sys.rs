@@ -19,6 +19,11 @@ pub(super) fn is_profiling() -> bool {
     is_on(b"opt.prof\0")
 }
 
+/// Whether it samples now.
+pub(super) fn is_active() -> bool {
+    is_on(b"prof.active\0")
+}
+
 /// Whether it keeps what was ever allocated.
 pub(super) fn accumulates() -> bool {
     is_on(b"opt.prof_accum\0")

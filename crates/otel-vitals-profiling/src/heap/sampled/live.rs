@@ -20,8 +20,10 @@ const FIRST: usize = if cfg!(miri) { 64 } else { 4 << 10 };
 const GROWTH_BITS: usize = 2;
 
 const EMPTY: u64 = 0;
-/// Of a slot that is being filled, or whose block is being reallocated. No block begins here.
+/// Of a slot that is being filled. No block begins here.
 const TAKEN: u64 = 1;
+/// Of a slot whose block is being reallocated: it is in use, and nobody looks for it. No block begins here either.
+const MOVING: u64 = 2;
 
 /// Words of a slot besides its address.
 const FIELDS: usize = 3;
@@ -90,7 +92,7 @@ impl<'a> Live<'a> {
 
     /// Puts by the sample of a block that is about to be reallocated.
     pub(super) fn put_by(&self, block: u64) -> Option<usize> {
-        self.exchange(block, TAKEN)
+        self.exchange(block, MOVING)
     }
 
     /// Ends what [`put_by`](Self::put_by) began: with the block as it was, or without.
@@ -110,9 +112,15 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        let used = start_of(self.used.load(Relaxed));
+        self.keys.iter().take(used).filter(|key| key.load(Relaxed) > TAKEN).count()
+    }
+
     fn exchange(&self, block: u64, new: u64) -> Option<usize> {
         // An address that is no block's.
-        if block <= TAKEN {
+        if block <= MOVING {
             return None;
         }
         (0..self.used.load(Relaxed)).find_map(|level| {
@@ -189,7 +197,10 @@ mod tests {
         assert!(!table.remove(0x3000), "it never was");
         assert!(table.remove(0x1000));
         assert!(!table.remove(0x1000), "it is not any more");
-        assert!(!table.remove(EMPTY) && !table.remove(TAKEN), "what marks slots is no block");
+        assert!(
+            ![EMPTY, TAKEN, MOVING].into_iter().any(|block| table.remove(block)),
+            "what marks slots is no block"
+        );
         assert_eq!(all(&table), [sample(2)]);
     }
 
@@ -200,6 +211,7 @@ mod tests {
         assert!(table.insert(0x1000, &sample(1)));
         assert_eq!(table.put_by(0x2000), None);
         let slot = table.put_by(0x1000).unwrap();
+        assert_eq!((all(&table), table.count()), (vec![sample(1)], 1), "it is in use as long as it is moved");
         assert!(!table.remove(0x1000), "another block may have the address");
         assert!(table.insert(0x1000, &sample(2)), "and be a sample");
         assert!(table.remove(0x1000));
@@ -236,6 +248,7 @@ mod tests {
         let table = Live::new(super::super::sys::words(WORDS).expect("there is address space"));
         let blocks = (0..400_000).map(|n| 0x7f00_0000_0000 + n * 96);
         assert!(blocks.clone().all(|block| table.insert(block, &sample(1))));
+        assert_eq!(table.count(), 400_000);
         assert!(blocks.clone().all(|block| table.remove(block)));
         assert_eq!(all(&table), []);
     }

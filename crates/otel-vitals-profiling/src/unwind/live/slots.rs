@@ -1,31 +1,24 @@
-//! What it takes to walk by tables, and the thread that keeps it up to date.
+//! What it takes to walk by tables.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
-use std::thread::{self, Thread};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::thread;
 
 use framehop::{MustNotAllocateDuringUnwind as NoAllocation, Unwinder as _};
 
-use super::sys::{self, Stack};
+use super::learner;
+use super::sys::Stack;
 use crate::modules::Modules;
 use crate::unwind::{Registers, machine, tables};
 
 /// How many threads walk by tables at a time.
 pub(super) const CACHES: usize = 8;
 
-/// How often objects are looked for at most, when addresses are in none.
-const REFRESH: Duration = Duration::from_millis(100);
-
 /// What it takes to walk by tables. Who cannot have the lock at once does without.
 pub(super) static SLOTS: [Mutex<Option<Slot>>; CACHES] = [const { Mutex::new(None) }; CACHES];
 
 /// Where the last walk has begun to look for a slot.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-/// The thread that learns of objects that are loaded.
-static LEARNER: OnceLock<Thread> = OnceLock::new();
 
 pub(super) struct Slot {
     known: Arc<Known>,
@@ -52,7 +45,7 @@ impl Slot {
             let Ok(Some(found)) = walk.next() else { break };
             let address = found.address_for_lookup();
             if self.known.modules.find(address).is_none() {
-                wake_learner();
+                learner::wake();
                 break;
             }
             *frame = address;
@@ -103,33 +96,5 @@ fn replace_slots(mut new: impl FnMut() -> Option<Slot>) {
             }
             break;
         }
-    }
-}
-
-pub(super) fn start_learner() -> io::Result<()> {
-    if LEARNER.get().is_some() {
-        return Ok(());
-    }
-    let learner = thread::Builder::new().name("vitals-modules".into()).stack_size(256 << 10).spawn(|| {
-        sys::block_signals();
-        let mut modules = Modules::now();
-        loop {
-            thread::park();
-            let now = Modules::now();
-            if !Arc::ptr_eq(&now, &modules) {
-                learn();
-                modules = now;
-            }
-            // Whoever asks meanwhile is heard after it.
-            thread::sleep(REFRESH);
-        }
-    })?;
-    let _ = LEARNER.set(learner.thread().clone());
-    Ok(())
-}
-
-fn wake_learner() {
-    if let Some(learner) = LEARNER.get() {
-        learner.unpark();
     }
 }

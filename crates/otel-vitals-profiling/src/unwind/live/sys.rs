@@ -2,10 +2,11 @@
 #![allow(unsafe_code)]
 
 use std::arch::asm;
-use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering::*};
+
+use otel_vitals_alloc::sampling;
 
 use crate::unwind::Registers;
 
@@ -17,11 +18,6 @@ const MAIN_AT_MOST: u64 = 128 << 20;
 /// Where the first thread's stack is, as far as it may grow.
 static MAIN_LOW: AtomicU64 = AtomicU64::new(0);
 static MAIN_HIGH: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    /// Where the stack of a thread is that is not the first; zero before that was asked.
-    static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-}
 
 /// The registers where it is called, in the function that does.
 #[inline(always)]
@@ -58,8 +54,8 @@ impl Stack {
     /// The stack that the calling thread is running on, from `sp` on, which is where it is now or has been in a function that
     /// has not returned.
     ///
-    /// On a stack that is not the thread's own (an alternate one for signals, a coroutine's, one that was grown in pieces), only the
-    /// page that `sp` is in.
+    /// On a stack that is not the thread's own (an alternate one for signals, a coroutine's, one that was grown in pieces), and on a
+    /// thread that has not allocated and so has not been told where its own is, only the page that `sp` is in.
     #[inline(always)]
     pub(crate) fn at(sp: u64) -> Stack {
         let (bottom, high) = bounds(sp);
@@ -98,47 +94,14 @@ fn bounds(sp: u64) -> (u64, u64) {
     if (main.0..main.1).contains(&sp) {
         return main;
     }
-    match OWN.get() {
-        (0, 0) => find_own(),
-        own => own,
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn find_own() -> (u64, u64) {
-    // SAFETY: these calls have no conditions.
-    let is_main = unsafe { libc::gettid() == libc::getpid() };
-    // The first thread, on another stack. For it, what is called below reads a file.
-    if is_main {
-        return (0, 0);
-    }
-    let own = mapped_stack().unwrap_or((1, 1));
-    OWN.set(own);
-    own
-}
-
-/// Bounds of the stack that the C library has mapped for the calling thread, or was given.
-fn mapped_stack() -> Option<(u64, u64)> {
-    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: the calling thread exists, and `attributes` may be written.
-    if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    let (mut start, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: the call that has succeeded has made the attributes, which are destroyed once, after their last use.
-    let outcome = unsafe {
-        let outcome = libc::pthread_attr_getstack(attributes.as_ptr(), &mut start, &mut size);
-        libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        outcome
-    };
-    (outcome == 0).then_some((start.addr() as u64, start.addr() as u64 + size as u64))
+    sampling::own_stack().map_or((0, 0), |own| (own.start as u64, own.end as u64))
 }
 
 /// Finds the first thread's stack, on whatever thread.
 pub(super) fn find_main_stack() {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let Some(high) = end_of_stack(&maps) else { return };
+    let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+    // The names of files may be anything.
+    let Some(high) = end_of_stack(&String::from_utf8_lossy(&maps)) else { return };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` may be written. Where the call fails, it says that there is no stack.
     unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) };

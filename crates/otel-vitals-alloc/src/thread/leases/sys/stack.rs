@@ -1,12 +1,18 @@
-//! How large the stack of a thread is.
+//! Where the stack of a thread is, and how large.
 
 use libc::c_int;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 
-/// Bytes of the stack of the calling thread; of the first thread as far as it may grow. Zero where nobody tells.
-pub(in crate::thread::leases) fn stack_size() -> u64 {
-    if is_first_thread() { stack_limit() } else { mapped_stack() }
+/// Bytes of the stack of the calling thread, of the first thread as far as it may grow: zero where nobody tells. And where it is,
+/// unless it is the first thread's, which moves its end.
+pub(in crate::thread::leases) fn stack() -> (u64, Option<Range<usize>>) {
+    if is_first_thread() {
+        return (stack_limit(), None);
+    }
+    let mapped = mapped_stack();
+    (mapped.as_ref().map_or(0, |stack| stack.len() as u64), mapped)
 }
 
 fn is_first_thread() -> bool {
@@ -25,11 +31,12 @@ fn stack_limit() -> u64 {
     if limit == libc::RLIM_INFINITY { 0 } else { limit }
 }
 
-fn mapped_stack() -> u64 {
+/// This waits for a lock of the C library, and allocates from its `malloc`.
+fn mapped_stack() -> Option<Range<usize>> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: the calling thread exists, and `attributes` may be written.
     if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
-        return 0;
+        return None;
     }
     let (mut start, mut size) = (ptr::null_mut(), 0);
     // SAFETY: the call that has succeeded has made the attributes, which are destroyed once, after their last use.
@@ -38,5 +45,5 @@ fn mapped_stack() -> u64 {
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
         outcome
     };
-    if outcome == 0 { size as u64 } else { 0 }
+    (outcome == 0).then(|| start.addr()..start.addr() + size)
 }
