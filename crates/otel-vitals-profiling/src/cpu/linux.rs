@@ -2,6 +2,7 @@
 
 mod account;
 mod collector;
+mod ends;
 mod handler;
 mod report;
 mod slots;
