@@ -4,6 +4,12 @@
 //! and its stack is copied aside, which takes some microseconds. A thread of ours, `vitals-cpu-profile`, finds the frames in the
 //! copies; nothing in the signal handler locks, allocates, unwinds or can fault. Nothing is left when it is over but the handler itself.
 //!
+//! Of a stack, up to 64 KiB from the leaf on are copied, 32 KiB on machines with more than 32 processors, and 512 frames are kept. One
+//! that is larger is cut at the root, and the profile says in a comment how many were.
+//!
+//! A filter of system calls must allow `timer_create`, `timer_settime`, `timer_delete` and, for stacks, `process_vm_readv`: one that ends
+//! the process instead of refusing a call ends it here.
+//!
 //! ```
 //! use otel_vitals_profiling::{Error, cpu};
 //!
@@ -60,7 +66,8 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Perf events where the kernel's tick is too coarse for the frequency and they are allowed, else timers.
+    /// Perf events where the kernel's tick is too coarse for the frequency and they are allowed, else timers. Under a filter of system
+    /// calls (seccomp), which may end a process for one that it does not expect, events are not tried.
     #[default]
     Auto,
     /// A POSIX timer on the CPU time of each thread (`timer_create(2)`), which takes no privileges. It expires with the kernel's tick

@@ -47,13 +47,14 @@ pub(crate) struct Unwinder {
     modules: Arc<Modules>,
     tables: machine::Unwinder<framehop::MayAllocateDuringUnwind>,
     cache: machine::Cache<framehop::MayAllocateDuringUnwind>,
+    reached: u64,
 }
 
 impl Unwinder {
     /// One that knows the objects that are loaded now.
     pub(crate) fn new() -> Self {
         let modules = Modules::now();
-        Unwinder { tables: tables(&modules), cache: machine::Cache::new(), modules }
+        Unwinder { tables: tables(&modules), cache: machine::Cache::new(), modules, reached: 0 }
     }
 
     /// Learns of objects that were loaded or unloaded; false when none was.
@@ -63,7 +64,7 @@ impl Unwinder {
             return false;
         }
         // A new cache: what is in the old one is told apart by a number of 16 bits.
-        *self = Unwinder { tables: tables(&modules), cache: machine::Cache::new(), modules };
+        *self = Unwinder { tables: tables(&modules), cache: machine::Cache::new(), modules, reached: 0 };
         true
     }
 
@@ -74,12 +75,33 @@ impl Unwinder {
 
     /// Appends the frames of the stack of which `stack` is what was at `registers.sp` and above.
     pub(crate) fn unwind(&mut self, registers: Registers, stack: &[u8], frames: &mut Vec<u64>) -> End {
-        let mut read = |address: u64| word(stack, registers.sp, address).ok_or(());
+        let mut reached = registers.sp;
+        let mut read = |address: u64| {
+            let word = word(stack, registers.sp, address).ok_or(())?;
+            reached = reached.max(address + 8);
+            Ok(word)
+        };
+        let end = self.walk(registers, &mut read, frames);
+        self.reached = reached;
+        end
+    }
+
+    /// The end of what was read of the stack that was unwound last: of one that is whole, nothing beyond is needed.
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    fn walk(
+        &mut self,
+        registers: Registers,
+        read: &mut impl FnMut(u64) -> Result<u64, ()>,
+        frames: &mut Vec<u64>,
+    ) -> End {
         let mut walk = self.tables.iter_frames(
             machine::without_signature(registers.ip),
             machine::registers(&registers),
             &mut self.cache,
-            &mut read,
+            read,
         );
         for depth in 0..DEEPEST {
             let frame = match walk.next() {

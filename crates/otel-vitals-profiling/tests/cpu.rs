@@ -110,6 +110,15 @@ fn the_total_is_the_cpu_time_spent_and_is_of_the_threads_that_spent_it() {
             let spent = (all.1 - all.0).as_secs_f64();
             let total = profile.total("cpu").unwrap() as f64 / 1e9;
             assert!((total / spent - 1.0).abs() <= MARGIN, "{trigger:?} {frequency}: {total} of {spent}");
+            // That is made to fit. What was counted is not: of each of some threads it is right to a period.
+            let counted = profile.total("samples").unwrap() as f64 / f64::from(frequency);
+            let phases = 4.0 / f64::from(frequency);
+            assert!(
+                (counted - spent).abs() <= MARGIN * spent + phases,
+                "{trigger:?} {frequency}: {counted} of {spent}"
+            );
+            let without = time(&stacks(&profile), Stack::has_no_code).as_secs_f64();
+            assert!(without <= MARGIN * spent + phases, "{trigger:?} {frequency}: {without} of {spent}");
             let busy = time(&stacks(&profile), |stack| stack.thread == "busy" && stack.passes("spend_in"));
             // Of hundred samples, one is one in a hundred.
             let margin = MARGIN + 2.0 / f64::from(frequency);
@@ -124,7 +133,7 @@ fn threads_that_come_and_go_are_in_the_total() {
     let _alone = alone();
     for trigger in triggers() {
         let recording = start(997, trigger);
-        let mut spent = Duration::ZERO;
+        let mut in_threads = Duration::ZERO;
         let before = own_time();
         for round in 0..30 {
             let threads = [2, 7, 20].map(|milliseconds| {
@@ -136,15 +145,51 @@ fn threads_that_come_and_go_are_in_the_total() {
                     })
                     .unwrap()
             });
-            spent += threads.map(|thread| thread.join().unwrap()).iter().sum::<Duration>();
+            in_threads += threads.map(|thread| thread.join().unwrap()).iter().sum::<Duration>();
         }
-        spent += own_time() - before;
+        let spent = in_threads + (own_time() - before);
         let profile = recording.finish();
         let total = profile.total("cpu").unwrap() as f64 / 1e9;
         // Those two are all but our own thread, which takes its part, and the beginning and end of each thread.
         let ratio = total / spent.as_secs_f64();
         assert!((1.0 - MARGIN..=1.0 + 3.0 * MARGIN).contains(&ratio), "{trigger:?}: {total} of {spent:?}");
+        let seen =
+            time(&stacks(&profile), |stack| stack.thread.starts_with("short-") && stack.passes("spend_in"));
+        let share = seen.as_secs_f64() / in_threads.as_secs_f64();
+        assert!((0.85..=1.1).contains(&share), "{trigger:?}: {seen:?} in code of {in_threads:?}");
     }
+}
+
+#[test]
+fn threads_that_work_and_sleep_in_turns_have_what_they_used_in_their_code() {
+    let _alone = alone();
+    for trigger in triggers() {
+        let recording = start(100, trigger);
+        let spent = thread::scope(|scope| {
+            let threads = [1, 2, 3, 4, 5, 6, 7, 8].map(|number| {
+                let builder = Builder::new().name(format!("turns-{number}"));
+                builder.spawn_scoped(scope, take_turns).unwrap()
+            });
+            threads.map(|thread| thread.join().unwrap()).iter().sum::<Duration>()
+        });
+        let profile = recording.finish();
+        let stacks = stacks(&profile);
+        let seen =
+            time(&stacks, |stack| stack.thread.starts_with("turns-") && !stack.has_no_code()).as_secs_f64();
+        // Each is right to a period of 10 ms, which is on average nothing for eight.
+        let off = (seen - spent.as_secs_f64()).abs();
+        assert!(off <= 0.1 * spent.as_secs_f64(), "{trigger:?}: {seen} in code of {spent:?}: {stacks:?}");
+    }
+}
+
+/// Works for 0.2 ms and sleeps for 1 ms, until it has worked for 100 ms; returns how long it has.
+fn take_turns() -> Duration {
+    let before = own_time();
+    while own_time() - before < Duration::from_millis(100) {
+        spend(Duration::from_micros(200));
+        thread::sleep(Duration::from_millis(1));
+    }
+    own_time() - before
 }
 
 #[test]

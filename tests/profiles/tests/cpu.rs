@@ -36,10 +36,20 @@ impl Run {
         Run { profile: fs::read(folder.path().join("cpu.pb.gz")).unwrap(), seventy, thirty, all }
     }
 
-    /// That the profile has all CPU time, to 3 %.
-    fn has_all(&self, pprof: &Pprof) {
-        let total = total(&pprof.top(&self.profile, "cpu", &[]));
-        assert!((total - self.all).abs() * 100 <= self.all * 3, "{total} of {}", self.all);
+    /// That the profile has all CPU time, to 3 %, and nearly all of it in code.
+    fn has_all(&self, pprof: &Pprof, frequency: i64) {
+        let rows = pprof.top(&self.profile, "cpu", &[]);
+        let all = total(&rows);
+        assert!((all - self.all).abs() * 100 <= self.all * 3, "{all} of {}", self.all);
+        // That is made to fit. What was counted is not: it is right to a period for each of the threads, which are four with the profile's.
+        let period = 1_000_000_000 / frequency;
+        let margin = self.all * 3 / 100 + 4 * period;
+        let counted = total(&pprof.top(&self.profile, "samples", &[])) * period;
+        assert!((counted - self.all).abs() <= margin, "{counted} of {}", self.all);
+        let without = ["[not sampled]", "[ended unseen]", "[stacks left out]"];
+        let without =
+            rows.iter().filter(|row| without.contains(&&*row.name)).map(|row| row.flat).sum::<i64>();
+        assert!(without <= margin, "{without} of {} have no stack", self.all);
     }
 
     /// That the leaves have what was spent in them, to 3 points of all that was.
@@ -65,7 +75,7 @@ fn leaves_have_what_was_spent_in_them_in_every_build() {
         let program = build.binary("profiles", "busy");
         for how in [["997", "auto"], ["100", "timers"]] {
             let run = Run::of(&program, how);
-            run.has_all(&pprof);
+            run.has_all(&pprof, how[0].parse().unwrap());
             // By the function that has the code, whatever was inlined into it.
             run.has_shares(&pprof.top(&run.profile, "cpu", &["-noinlines"]));
         }
@@ -115,7 +125,7 @@ fn a_program_without_names_has_its_numbers_and_its_build() {
     let strip = Command::new("strip").arg("-o").arg(&program).arg(&whole).status().unwrap();
     assert!(strip.success());
     let run = Run::of(&program, ["997", "auto"]);
-    run.has_all(&pprof);
+    run.has_all(&pprof, 997);
     let rows = pprof.top(&run.profile, "cpu", &[]);
     assert!(!rows.iter().any(|row| row.name.contains("seventy")), "{rows:?}");
     let raw = pprof.raw(&run.profile);

@@ -2,6 +2,7 @@
 
 mod account;
 mod collector;
+mod ends;
 mod handler;
 mod report;
 mod slots;
@@ -25,6 +26,8 @@ use handler::{SLOTS, Signal};
 
 /// The process in which a recording is being taken, zero for none. Not only whether: a forked child has what its parent had.
 static RECORDING: AtomicU32 = AtomicU32::new(0);
+/// The process that used the slots last, zero before any did. A handler that was late may have been in them when a child was forked.
+static USED: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Debug)]
 pub(super) struct Recording {
@@ -72,7 +75,11 @@ fn with_events(period: u64, trigger: Trigger) -> Result<bool, Error> {
         Trigger::Timers => Ok(false),
         Trigger::Auto => {
             let finer = period < trigger::tick();
-            Ok(finer && trigger::events_allowed() && handler::install(Signal::Event).is_ok())
+            // A filter may end the process for a call that it does not expect.
+            Ok(finer
+                && !trigger::calls_are_filtered()
+                && trigger::events_allowed()
+                && handler::install(Signal::Event).is_ok())
         }
         Trigger::Perf if !trigger::events_allowed() => Err(Error::Unavailable {
             what: WHAT,
@@ -89,7 +96,15 @@ impl Recording {
     pub(super) fn finish(mut self) -> Profile {
         match self.end() {
             Some(gathered) => report::profile(&gathered, self.plan.period),
-            None => report::empty(self.plan.period),
+            None => {
+                let mut empty = report::empty(self.plan.period);
+                empty.comment(if self.turn.is_here() {
+                    "nothing was gathered: the thread of the profile has failed"
+                } else {
+                    "nothing was gathered: the process was forked meanwhile, and its parent has the profile"
+                });
+                empty
+            }
         }
     }
 
@@ -123,7 +138,7 @@ impl Turn {
         if found == here || RECORDING.compare_exchange(found, here, AcqRel, Relaxed).is_err() {
             return Err(Error::Busy);
         }
-        if found != 0 {
+        if ![0, here].contains(&USED.swap(here, AcqRel)) {
             SLOTS.forget();
         }
         Ok(Turn { process: here })

@@ -1,5 +1,6 @@
 //! Profiling harms nobody: 997 times a second, while threads panic, load and unload a library, fork and exec, recurse deeply, run on small
-//! and on alternate stacks, sleep in system calls, allocate, and come and go. Nothing may crash, hang, or lose a result.
+//! and on alternate stacks, sleep in system calls, allocate, run out of memory, and come and go. The heap is sampled at
+//! the same time, a hundred times as often as it is by default. Nothing may crash, hang, or lose a result.
 //!
 //! `OTEL_VITALS_SAFETY_SECONDS` is how long it takes, all triggers together. The profiled program is a child, so that a crash is seen as one.
 #![allow(
@@ -11,6 +12,8 @@
 )]
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod memory;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod processes;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod sleepers;
@@ -18,6 +21,9 @@ mod sleepers;
 mod stacks;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod sys;
+
+#[global_allocator]
+static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn main() {}
@@ -28,6 +34,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["profiled", trigger, seconds] => profiled::main(trigger, seconds.parse().unwrap()),
         ["replaced", trigger] => processes::replaced(trigger),
+        ["starved", trigger] => memory::starved(trigger),
         ["sum"] => processes::sum_of_child(),
         _ => watched::main(),
     }
@@ -45,9 +52,10 @@ mod watched {
     pub(super) fn main() {
         let seconds = std::env::var("OTEL_VITALS_SAFETY_SECONDS");
         let seconds: f64 = seconds.map_or(8.0, |seconds| seconds.parse().unwrap());
-        for trigger in ["timers", "perf"] {
-            let half = (seconds / 2.0).to_string();
-            let child = Command::new("/proc/self/exe").args(["profiled", trigger, &half]).spawn().unwrap();
+        let triggers = super::profiled::triggers();
+        for trigger in triggers {
+            let part = (seconds / triggers.len() as f64).to_string();
+            let child = Command::new("/proc/self/exe").args(["profiled", trigger, &part]).spawn().unwrap();
             let status = end(child, Duration::from_secs_f64(seconds) + PATIENCE);
             assert!(status.success(), "profiled by {trigger}: {status}");
         }
@@ -76,9 +84,9 @@ mod watched {
 /// The program that is profiled.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod profiled {
-    use crate::{processes, sleepers, stacks};
+    use crate::{memory, processes, sleepers, stacks};
     use otel_vitals_profiling::cpu::{self, Trigger};
-    use otel_vitals_profiling::{Error, Profile};
+    use otel_vitals_profiling::{Error, Profile, heap};
     use std::hint::black_box;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::thread;
@@ -86,6 +94,9 @@ mod profiled {
 
     /// How long one recording is. They begin and end in the midst of it all, too.
     const RECORDING: Duration = Duration::from_millis(1500);
+
+    /// Bytes from one sample of the heap to the next.
+    pub(super) const INTERVAL: u64 = 4 << 10;
 
     /// What a thread does until it is stopped; returns how often.
     type Work = fn(&AtomicBool) -> u64;
@@ -101,15 +112,23 @@ mod profiled {
         options
     }
 
-    pub(super) fn main(trigger: &str, seconds: f64) {
-        match cpu::start(&options(trigger)) {
-            Ok(recording) => drop(recording),
-            Err(Error::Unavailable { why, .. }) => return eprintln!("no profile by {trigger} here: {why}"),
+    /// Those that are allowed here.
+    pub(super) fn triggers() -> &'static [&'static str] {
+        match cpu::start(&options("perf")) {
+            Ok(_) => &["timers", "perf"],
+            Err(Error::Unavailable { why, .. }) => {
+                eprintln!("no profile by perf here, timers have all the time: {why}");
+                &["timers"]
+            }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    pub(super) fn main(trigger: &str, seconds: f64) {
+        heap::install(INTERVAL).unwrap();
         stacks::quiet();
         let stop = AtomicBool::new(false);
-        let workers: [(&str, Work); 14] = [
+        let workers: [(&str, Work); 15] = [
             ("panics", stacks::panics),
             ("deep", stacks::recurses),
             ("small", stacks::small),
@@ -122,7 +141,8 @@ mod profiled {
             ("pipe", sleepers::pipe),
             ("futex", sleepers::futex),
             ("sleeps", sleepers::sleeps),
-            ("allocates", allocates),
+            ("allocates", memory::allocates),
+            ("starves", |stop| memory::starves(stop, "timers")),
             ("comes and goes", comes_and_goes),
         ];
         thread::scope(|scope| {
@@ -136,6 +156,9 @@ mod profiled {
             let until = Instant::now() + Duration::from_secs_f64(seconds);
             while Instant::now() < until && !threads.iter().any(|(_, thread)| thread.is_finished()) {
                 check(&record(trigger));
+                let heap = heap::profile().unwrap();
+                assert!(heap.total("alloc_objects").unwrap() > 0, "no allocation was sampled");
+                assert!(!heap.pprof().is_empty());
                 processes::replace(trigger);
             }
             stop.store(true, Relaxed);
@@ -155,25 +178,6 @@ mod profiled {
     fn check(profile: &Profile) {
         assert!(profile.total("samples").unwrap() > 0, "nothing was sampled");
         assert!(profile.total("cpu").unwrap() > 0, "nothing was sampled");
-    }
-
-    /// Fills blocks of all sizes, and finds in them what it has put there.
-    fn allocates(stop: &AtomicBool) -> u64 {
-        let mut rounds = 0;
-        while !stop.load(Relaxed) {
-            let mut blocks: Vec<Vec<u64>> = (0..200).map(|size| vec![size; size as usize * 40]).collect();
-            blocks.retain(|block| block.len() % 3 == 0);
-            blocks.iter_mut().for_each(|block| block.resize(block.len() * 2, block.len() as u64));
-            for block in black_box(&blocks) {
-                let (old, new) = block.split_at(block.len() / 2);
-                let size = old.len() as u64;
-                assert!(
-                    old.iter().all(|value| *value == size / 40) && new.iter().all(|value| *value == size)
-                );
-            }
-            rounds += 1;
-        }
-        rounds
     }
 
     fn comes_and_goes(stop: &AtomicBool) -> u64 {

@@ -126,6 +126,13 @@ pub(super) fn in_child(program: Option<&str>, work: impl FnOnce() -> c_int) -> c
     }
 }
 
+/// What is beyond so many bytes of address space is refused from now on.
+pub(super) fn limit_address_space(most: u64) {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: the limit is there.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+}
+
 pub(super) struct Pipe {
     ends: [c_int; 2],
 }

@@ -74,6 +74,11 @@ impl Stack {
         self.frames.last().map_or("", String::as_str)
     }
 
+    /// Whether it says why there is no stack.
+    pub(crate) fn has_no_code(&self) -> bool {
+        matches!(self.leaf(), "[not sampled]" | "[ended unseen]" | "[stacks left out]")
+    }
+
     /// Whether it has a frame whose name has this in it.
     pub(crate) fn passes(&self, name: &str) -> bool {
         self.frames.iter().any(|frame| frame.contains(name))

@@ -1,10 +1,12 @@
 //! The thread that makes frames of what handlers leave, and looks for threads that have come or gone.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::ends::Ends;
 use super::handler::{self, Copying, SLOTS, Signal};
 use super::slots::Context;
 use super::strays::Strays;
@@ -21,6 +23,8 @@ const SHORT_SLEEP: Duration = Duration::from_millis(20);
 const SHARE: u32 = 200;
 /// But threads are looked for this often whatever it takes.
 const LONGEST: Duration = Duration::from_secs(1);
+/// So much of a stack is copied beyond what was needed of it before.
+const SPARE: u64 = 512;
 /// What is loaded is looked up anew at most this often because of an address that is in none.
 const REFRESH: Duration = Duration::from_millis(250);
 
@@ -38,8 +42,10 @@ pub(super) struct Gathered {
     pub(super) tally: Tally,
     pub(super) sampled: Vec<Sampled>,
     pub(super) strays: Strays,
-    /// Periods of threads, by number, that have no stack.
-    pub(super) bare: Vec<(Option<usize>, u64)>,
+    /// Periods of threads, by number, of which nothing was seen.
+    pub(super) bare: BTreeMap<usize, u64>,
+    /// How the stacks of samples ended.
+    pub(super) ends: Ends,
     /// Threads that got a perf event, a timer, or neither.
     pub(super) armed: [u64; 3],
     /// Samples for which there was no slot.
@@ -65,7 +71,8 @@ struct Collector {
     copying: Copying,
     /// The number of a thread, and frames.
     stack: Vec<u64>,
-    bare: Vec<(Option<usize>, u64)>,
+    bare: BTreeMap<usize, u64>,
+    ends: Ends,
     refreshed: Instant,
 }
 
@@ -95,6 +102,7 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
         tally: collector.tally,
         strays: collector.strays,
         bare: collector.bare,
+        ends: collector.ends,
         dropped: SLOTS.dropped(),
         spent,
         used: collector.threads.used(),
@@ -114,7 +122,8 @@ impl Collector {
             unwinder: Unwinder::new(),
             copying: Copying::prepare(),
             stack: Vec::new(),
-            bare: Vec::new(),
+            bare: BTreeMap::new(),
+            ends: Ends::default(),
             refreshed: Instant::now(),
         }
     }
@@ -163,6 +172,7 @@ impl Collector {
         SLOTS.release();
         let Collector { threads, tally, bare, .. } = self;
         threads.finish(|rest| settle(rest, tally, bare));
+        tally.spread(bare);
     }
 
     fn drain(&mut self) {
@@ -181,37 +191,40 @@ impl Collector {
         if count == 0 {
             return;
         }
-        self.unwind(number, context, stack);
+        let end = self.unwind(number, context, stack);
+        self.threads.ended(context, stack.len(), end, self.unwinder.reached() + SPARE);
         if let Some(place) = self.tally.add(&self.stack, count) {
             self.threads.counted(context.thread, place);
         }
     }
 
-    fn unwind(&mut self, number: usize, context: &Context, stack: &[u8]) {
+    fn unwind(&mut self, number: usize, context: &Context, stack: &[u8]) -> End {
         let registers = Registers { ip: context.ip, sp: context.sp, fp: context.fp, lr: context.lr };
-        for last in [false, true] {
-            self.stack.clear();
-            self.stack.push(number as u64);
-            let end = self.unwinder.unwind(registers, stack, &mut self.stack);
-            // An object may have been loaded since. Code that a program makes as it runs is in none, however often one looks.
-            if last || end != End::Unknown || self.refreshed.elapsed() < REFRESH {
-                break;
-            }
-            self.refreshed = Instant::now();
-            if !self.unwinder.refresh() {
-                break;
-            }
+        let mut end = self.unwind_once(number, registers, stack);
+        // An object may have been loaded since. Code that a program makes as it runs is in none, however often one looks.
+        if end == End::Unknown && self.refreshed.elapsed() >= REFRESH && self.refresh() {
+            end = self.unwind_once(number, registers, stack);
         }
+        self.ends.count(end);
+        end
+    }
+
+    fn unwind_once(&mut self, number: usize, registers: Registers, stack: &[u8]) -> End {
+        self.stack.clear();
+        self.stack.push(number as u64);
+        self.unwinder.unwind(registers, stack, &mut self.stack)
+    }
+
+    fn refresh(&mut self) -> bool {
+        self.refreshed = Instant::now();
+        self.unwinder.refresh()
     }
 }
 
-/// Counts what a thread used after its last sample: there, when that was just now.
-fn settle(rest: Rest, tally: &mut Tally, bare: &mut Vec<(Option<usize>, u64)>) {
+/// Counts what a thread used after its last sample: there, when that was just now, and otherwise wherever it was seen.
+fn settle(rest: Rest, tally: &mut Tally, bare: &mut BTreeMap<usize, u64>) {
     match rest.last {
         Some(place) => tally.add_at(place, rest.count),
-        None => match bare.iter_mut().find(|(number, _)| *number == rest.number) {
-            Some((_, count)) => *count += rest.count,
-            None => bare.push((rest.number, rest.count)),
-        },
+        None => *bare.entry(rest.number).or_default() += rest.count,
     }
 }

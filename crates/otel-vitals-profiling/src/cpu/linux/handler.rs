@@ -6,7 +6,7 @@
 mod sys;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 
 use super::slots::{Context, Slots};
 
@@ -45,6 +45,8 @@ static PASSED: [AtomicU32; PASSING] = [const { AtomicU32::new(0) }; PASSING];
 /// Threads that have a trigger of their own, each at the place that its id has, if no other is there.
 static TRIGGERED: [AtomicU32; PLACES] = [const { AtomicU32::new(0) }; PLACES];
 const PLACES: usize = 1024;
+/// Up to where the stack of each of these must be copied, as far as that is known; zero where it is not.
+static TOPS: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
 /// How stacks are copied.
 static COPY: AtomicI32 = AtomicI32::new(NOT_AT_ALL);
 const BY_CALL: i32 = -1;
@@ -127,13 +129,39 @@ impl Previous {
 pub(super) fn set_triggered(thread: u32, triggered: bool) {
     if let Some(place) = TRIGGERED.get(thread as usize % PLACES) {
         let (before, after) = if triggered { (0, thread) } else { (thread, 0) };
-        let _ = place.compare_exchange(before, after, Relaxed, Relaxed);
+        // Whoever gets the place finds nothing of who had it.
+        if !triggered {
+            set_top(thread, 0);
+        }
+        let _ = place.compare_exchange(before, after, AcqRel, Relaxed);
+    }
+}
+
+/// Tells up to where the stack of a thread must be copied, zero for all that there is room for. Those that share a place with another do
+/// not get to know.
+pub(super) fn set_top(thread: u32, top: u64) {
+    if is_triggered(thread)
+        && let Some(place) = TOPS.get(thread as usize % PLACES)
+    {
+        place.store(top, Relaxed);
+    }
+}
+
+/// How much of a stack is to be copied. One on which the thread is not, such as when it handles a signal on another, tells nothing.
+fn length_of(context: &Context, room: usize) -> usize {
+    let top = match TOPS.get(context.thread as usize % PLACES) {
+        Some(place) if is_triggered(context.thread) => place.load(Relaxed),
+        _ => 0,
+    };
+    match top.checked_sub(context.sp) {
+        Some(length) if length > 0 => usize::try_from(length).map_or(room, |length| length.min(room)),
+        _ => room,
     }
 }
 
 /// False of one that has none, and of some that have.
 fn is_triggered(thread: u32) -> bool {
-    TRIGGERED.get(thread as usize % PLACES).is_some_and(|place| place.load(Relaxed) == thread)
+    TRIGGERED.get(thread as usize % PLACES).is_some_and(|place| place.load(Acquire) == thread)
 }
 
 /// Takes a sample of the thread that it runs in. In signal context: no locks, no memory, no panics.
@@ -142,10 +170,11 @@ fn sample(registers: impl FnOnce() -> Context) {
     let Some(claim) = visit.claim() else { return };
     let context = registers();
     let (to, room) = claim.stack();
+    let length = length_of(&context, room);
     let length = match COPY.load(Relaxed) {
         NOT_AT_ALL => 0,
-        BY_CALL => sys::copy(context.sp, to, room),
-        memory => sys::read(memory, context.sp, to, room),
+        BY_CALL => sys::copy(context.sp, to, length),
+        memory => sys::read(memory, context.sp, to, length),
     };
     claim.publish(&context, length);
 }

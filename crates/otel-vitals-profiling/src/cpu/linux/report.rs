@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::Gathered;
+use super::tally::part;
 use super::threads::Sampled;
 use super::trigger;
 use crate::Profile;
@@ -12,7 +13,8 @@ use crate::profile::{Frame, Label, Sample, ValueType};
 const SAMPLES: ValueType = ValueType { kind: "samples", unit: "count" };
 const CPU: ValueType = ValueType { kind: "cpu", unit: "nanoseconds" };
 
-/// CPU time of threads that were not interrupted: they block the signal, or have ended before the kernel's tick.
+/// CPU time of threads of which nothing was seen: they have used some periods, but were on no processor when the kernel ticked, or
+/// block the signal.
 const NOT_SAMPLED: &str = "[not sampled]";
 /// CPU time of threads that had ended before they were found, or after they were seen last.
 const ENDED: &str = "[ended unseen]";
@@ -36,7 +38,7 @@ pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
         });
     }
     let bare =
-        gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, shares.time(*count), *number));
+        gathered.bare.iter().map(|(number, count)| (NOT_SAMPLED, *count, shares.time(*count), Some(*number)));
     let others = [
         (LEFT_OUT, gathered.tally.left_out(), shares.time(gathered.tally.left_out()), None),
         // Somebody was seen where they were, which is told above.
@@ -72,7 +74,7 @@ struct Shares {
 
 impl Shares {
     fn of(gathered: &Gathered, period: u64) -> Self {
-        let bare: u64 = gathered.bare.iter().map(|(_, count)| count).sum();
+        let bare: u64 = gathered.bare.values().sum();
         let stacks: u64 = gathered.tally.stacks().map(|(_, _, count)| count).sum();
         let strays = gathered.strays.tally.stacks().map(|(_, _, count)| count).sum();
         let shares =
@@ -100,12 +102,6 @@ impl Shares {
     }
 }
 
-/// `count` parts of `all` by which `time` is shared out.
-fn part(time: u64, count: u64, all: u64) -> u64 {
-    let part = (u128::from(time) * u128::from(count)).checked_div(all.into()).unwrap_or(0);
-    u64::try_from(part).unwrap_or(u64::MAX)
-}
-
 /// One without samples.
 pub(super) fn empty(period: u64) -> Profile {
     Profile { period: Some((CPU, otel_vitals_core::signed(period))), ..Profile::empty(vec![SAMPLES, CPU]) }
@@ -124,7 +120,7 @@ fn sample(stack: Arc<[Frame]>, count: u64, time: u64, thread: Option<&Sampled>) 
 
 fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
     let [events, timers, neither] = gathered.armed;
-    let bare: u64 = gathered.bare.iter().map(|(_, count)| count).sum();
+    let bare: u64 = gathered.bare.values().sum();
     let unseen = if shares.strays == 0 { shares.unseen } else { 0 };
     let without = unseen + shares.time(bare + gathered.tally.left_out());
     let mut comments = vec![
@@ -144,6 +140,7 @@ fn comments(gathered: &Gathered, shares: &Shares) -> Vec<String> {
             seconds(without)
         ),
     ];
+    comments.extend(gathered.ends.comment());
     if gathered.dropped > 0 {
         let dropped = gathered.dropped;
         comments.push(format!(

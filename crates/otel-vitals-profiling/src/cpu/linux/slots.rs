@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use sys::Stacks;
 
-const WORDS: usize = 4;
+const WORDS: usize = 2;
 /// Never more slots than this.
 const MOST: usize = WORDS * u64::BITS as usize;
 /// Never fewer: with room for the longest stacks in each.
 const FEWEST: usize = 64;
-/// The most of a stack that is copied. With more slots than [`FEWEST`] it is less, for all stacks together get four MiB.
+/// The most of a stack that is copied. With more slots than [`FEWEST`] it is half of that, for all stacks together get four MiB.
 pub(super) const LONGEST_STACK: usize = 64 << 10;
 /// How long is waited for handlers that are still at it.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! How often each thread was seen with each stack.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// More stacks than these are not told apart. A service has some thousands at most in half a minute.
 const MOST_STACKS: usize = 16 << 10;
@@ -42,6 +42,40 @@ impl Tally {
         }
     }
 
+    /// Counts more for threads by number, where each was seen and in proportion to how often. Those of which nothing was seen are left.
+    pub(super) fn spread(&mut self, more: &mut BTreeMap<usize, u64>) {
+        let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (stack, place) in &self.places {
+            if let Some(thread) = stack.first().map(|number| *number as usize)
+                && more.contains_key(&thread)
+            {
+                places.entry(thread).or_default().push(*place);
+            }
+        }
+        for (thread, mut places) in places {
+            // Whatever the order of the table is.
+            places.sort_unstable();
+            let seen: u64 = places.iter().filter_map(|place| self.counts.get(*place)).sum();
+            if seen > 0
+                && let Some(more) = more.remove(&thread)
+            {
+                self.spread_over(&places, more, seen);
+            }
+        }
+    }
+
+    fn spread_over(&mut self, places: &[usize], more: u64, seen: u64) {
+        let (mut passed, mut given) = (0, 0);
+        for place in places {
+            if let Some(count) = self.counts.get_mut(*place) {
+                passed += *count;
+                let due = part(more, passed, seen);
+                *count += due - given;
+                given = due;
+            }
+        }
+    }
+
     pub(super) fn left_out(&self) -> u64 {
         self.left_out
     }
@@ -54,6 +88,12 @@ impl Tally {
             (count > 0).then_some((*thread as usize, frames, count))
         })
     }
+}
+
+/// `count` parts of `all` by which `sum` is shared out.
+pub(super) fn part(sum: u64, count: u64, all: u64) -> u64 {
+    let part = (u128::from(sum) * u128::from(count)).checked_div(all.into()).unwrap_or(0);
+    u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -71,6 +111,21 @@ mod tests {
         let mut stacks: Vec<_> = tally.stacks().collect();
         stacks.sort_unstable();
         assert_eq!(stacks, [(0, [10, 20].as_slice(), 7), (1, [10, 20].as_slice(), 5)]);
+    }
+
+    #[test]
+    fn what_is_known_of_a_thread_besides_is_counted_where_it_was_seen_in_proportion() {
+        let mut tally = Tally::default();
+        for (stack, count) in [([0, 10], 6), ([0, 20], 3), ([0, 30], 1), ([1, 10], 2)] {
+            tally.add(&stack, count);
+        }
+        let mut more = BTreeMap::from([(0, 25), (2, 4)]);
+        tally.spread(&mut more);
+        let mut stacks: Vec<_> =
+            tally.stacks().map(|(thread, frames, count)| (thread, frames[0], count)).collect();
+        stacks.sort_unstable();
+        assert_eq!(stacks, [(0, 10, 21), (0, 20, 10), (0, 30, 4), (1, 10, 2)]);
+        assert_eq!(more, BTreeMap::from([(2, 4)]));
     }
 
     #[test]

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use super::account::{Account, Random};
+use super::handler;
+use super::slots::Context;
 use super::trigger::{self, Armed, Triggers};
+use crate::unwind::End;
 
 /// A thread that has gone is remembered for so many looks, for what it left on its way to the collector.
 const REMEMBERED: u32 = 2;
@@ -25,7 +28,7 @@ pub(super) struct Threads {
     random: Random,
     triggers: Triggers,
     known: HashMap<u32, Thread>,
-    /// Names and ids of those that were sampled; samples have the number of theirs.
+    /// Names and ids of those that are in the profile; samples have the number of theirs.
     sampled: Vec<Sampled>,
     /// CPU time that is accounted for of threads that have been forgotten, nanoseconds.
     forgotten: u64,
@@ -46,13 +49,23 @@ struct Thread {
     /// How often it was seen, or missed once it has gone.
     looks: u32,
     gone: bool,
-    /// Its number among those which were sampled.
+    /// Its number among those which are in the profile.
     number: Option<usize>,
     /// Where its last sample was counted.
     last: Option<usize>,
+    top: Top,
 }
 
-/// A thread of which there is a sample.
+/// Up to where a stack is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Top {
+    /// The highest place at which a stack of the thread was whole, zero before there was one.
+    UpTo(u64),
+    /// As far as there is room, since less has not been enough.
+    All,
+}
+
+/// A thread that is in the profile.
 #[derive(Clone, Debug)]
 pub(super) struct Sampled {
     pub(super) id: u32,
@@ -64,7 +77,7 @@ pub(super) struct Sampled {
 pub(super) struct Rest {
     pub(super) count: u64,
     /// Number of the thread.
-    pub(super) number: Option<usize>,
+    pub(super) number: usize,
     /// Where its last sample was counted, when that was just now.
     pub(super) last: Option<usize>,
 }
@@ -138,17 +151,29 @@ impl Threads {
         }
         let thread = self.known.get_mut(&id)?;
         let count = thread.account.count(clock);
-        let number = *thread.number.get_or_insert_with(|| {
-            self.sampled.push(Sampled { id, name: Arc::clone(&thread.name) });
-            self.sampled.len() - 1
-        });
-        Some((number, count))
+        Some((thread.number(id, &mut self.sampled), count))
     }
 
     /// Where the last sample of a thread was counted.
     pub(super) fn counted(&mut self, id: u32, place: usize) {
         if let Some(thread) = self.known.get_mut(&id) {
             thread.last = Some(place);
+        }
+    }
+
+    /// How the stack of a sample ended, of which so many bytes had been copied and which is whole up to `reached`, if it is. From then on no
+    /// more is copied, until that turns out to be too little.
+    pub(super) fn ended(&mut self, context: &Context, copied: usize, end: End, reached: u64) {
+        let Some(thread) = self.known.get_mut(&context.thread) else { return };
+        let before = thread.top;
+        thread.top = match (end, before) {
+            (_, Top::All) => Top::All,
+            (End::Root, Top::UpTo(top)) => Top::UpTo(top.max(reached)),
+            (End::Truncated, Top::UpTo(top)) if top == context.sp.saturating_add(copied as u64) => Top::All,
+            (_, top) => top,
+        };
+        if thread.top != before {
+            handler::set_top(context.thread, if let Top::UpTo(top) = thread.top { top } else { 0 });
         }
     }
 
@@ -211,6 +236,7 @@ impl Threads {
             gone: false,
             number: None,
             last: None,
+            top: Top::UpTo(0),
         };
         thread.account.seen(clock);
         thread.read_name(id, &mut self.sampled);
@@ -245,7 +271,7 @@ impl Threads {
     }
 
     fn forget(&mut self, id: u32, mut thread: Thread, rest: &mut impl FnMut(Rest)) {
-        self.triggers.disarm(id, thread.armed);
+        self.triggers.disarm(id, std::mem::replace(&mut thread.armed, Armed::Not));
         let count = thread.account.rest();
         let recent = count <= self.recent;
         if thread.gone && thread.number.is_none() && recent {
@@ -254,12 +280,21 @@ impl Threads {
         }
         self.forgotten += thread.account.used();
         if count > 0 {
-            rest(Rest { count, number: thread.number, last: thread.last.filter(|_| recent) });
+            let number = thread.number(id, &mut self.sampled);
+            rest(Rest { count, number, last: thread.last.filter(|_| recent) });
         }
     }
 }
 
 impl Thread {
+    /// Its number, which it gets now if it has none.
+    fn number(&mut self, id: u32, sampled: &mut Vec<Sampled>) -> usize {
+        *self.number.get_or_insert_with(|| {
+            sampled.push(Sampled { id, name: Arc::clone(&self.name) });
+            sampled.len() - 1
+        })
+    }
+
     fn read_name(&mut self, id: u32, sampled: &mut [Sampled]) {
         let Ok(name) = fs::read(format!("/proc/self/task/{id}/comm")) else { return };
         let name = String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name));

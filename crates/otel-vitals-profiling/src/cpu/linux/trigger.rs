@@ -12,6 +12,9 @@ pub(super) use sys::{Timer, clock_of, own_clock, process_clock, tick};
 /// Descriptors are taken by at most so many threads.
 const MOST_EVENTS: usize = 512;
 
+/// As for descriptors, the user's signals that may be pending, of which each timer takes one for itself, are not taken by timers alone.
+const PART_OF_SIGNALS: u64 = 2;
+
 /// The trigger of one thread, which is gone when this is dropped.
 #[derive(Debug)]
 pub(super) enum Armed {
@@ -36,6 +39,9 @@ pub(super) struct Triggers {
     events: bool,
     /// Threads that have an event.
     held: usize,
+    /// Threads that have a timer, and how many may.
+    timers: u64,
+    most_timers: u64,
     /// On the CPU time of all threads, for those which do not live long enough to be found.
     of_process: Option<Timer>,
     /// Threads that ever got an event, a timer or neither.
@@ -44,7 +50,11 @@ pub(super) struct Triggers {
 
 impl Triggers {
     pub(super) fn new(period: u64, events: bool) -> Self {
-        Triggers { period, events, held: 0, of_process: None, armed: [0; 3] }
+        let most_timers = match read_status().pending_signals {
+            Some((used, most)) => most.saturating_sub(used) / PART_OF_SIGNALS,
+            None => u64::MAX,
+        };
+        Triggers { period, events, held: 0, timers: 0, most_timers, of_process: None, armed: [0; 3] }
     }
 
     /// Has threads interrupted that nobody knows yet, where the kernel interrupts the one that runs.
@@ -76,10 +86,15 @@ impl Triggers {
             handler::set_triggered(thread, true);
             return Ok(Armed::Event(event));
         }
-        let timer = Timer::arm(thread, Signal::Timer.number(), first, self.period);
+        let timer = if self.timers < self.most_timers {
+            Timer::arm(thread, Signal::Timer.number(), first, self.period)
+        } else {
+            Err(io::ErrorKind::QuotaExceeded.into())
+        };
         match &timer {
             Ok(_) => {
                 self.armed[1] += 1;
+                self.timers += 1;
                 handler::set_triggered(thread, true);
             }
             Err(_) => self.armed[2] += 1,
@@ -89,8 +104,10 @@ impl Triggers {
 
     pub(super) fn disarm(&mut self, thread: u32, armed: Armed) {
         handler::set_triggered(thread, false);
-        if let Armed::Event(_) = armed {
-            self.held -= 1;
+        match armed {
+            Armed::Event(_) => self.held -= 1,
+            Armed::Timer(_) => self.timers -= 1,
+            Armed::Not => {}
         }
     }
 }
@@ -132,9 +149,67 @@ impl Drop for Event {
     }
 }
 
+/// Whether a filter says which system calls are allowed.
+pub(super) fn calls_are_filtered() -> bool {
+    read_status().filtered
+}
+
+/// What `/proc/self/status` says of what the process may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Status {
+    filtered: bool,
+    /// Signals that are pending for the user, or reserved to be, and how many may.
+    pending_signals: Option<(u64, u64)>,
+}
+
+fn read_status() -> Status {
+    // The name of the program, which is in it, may be anything.
+    let status = std::fs::read("/proc/self/status").unwrap_or_default();
+    status_of(&String::from_utf8_lossy(&status))
+}
+
+fn status_of(text: &str) -> Status {
+    let mut status = Status::default();
+    for (key, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        let value = value.trim();
+        match key {
+            // 1 is the strict mode, in which nobody reads files.
+            "Seccomp" => status.filtered = value == "2",
+            "SigQ" => {
+                let numbers = value.split_once('/');
+                status.pending_signals =
+                    numbers.and_then(|(used, most)| Some((used.parse().ok()?, most.parse().ok()?)));
+            }
+            _ => {}
+        }
+    }
+    status
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn filters_and_signals_are_read_from_the_status() {
+        let text = "Name:\tprogram\nSigQ:\t3/63432\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+        assert_eq!(status_of(text), Status { filtered: true, pending_signals: Some((3, 63_432)) });
+        assert_eq!(status_of("Seccomp:\t0\nSigQ:\tmany\n"), Status::default());
+        assert!(read_status().pending_signals.is_some());
+    }
+
+    #[test]
+    fn timers_leave_room_for_signals_of_others_and_give_it_back() {
+        let id = std::process::id();
+        let mut triggers = Triggers { most_timers: 1, ..Triggers::new(1_000_000_000, false) };
+        // So late that it never interrupts.
+        let first = u64::MAX / 4;
+        let armed = triggers.arm(id, first).unwrap();
+        assert_eq!(triggers.arm(id, first).unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
+        triggers.disarm(id, armed);
+        assert!(triggers.arm(id, first).is_ok());
+        assert_eq!(triggers.armed, [0, 2, 1]);
+    }
 
     #[test]
     fn kernels_since_6_4_interrupt_who_runs() {

@@ -211,8 +211,10 @@ pub(super) fn copy(from: u64, to: usize, room: usize) -> usize {
 /// The same by `/proc/self/mem`, which `memory` is.
 pub(super) fn read(memory: c_int, from: u64, to: usize, room: usize) -> usize {
     // SAFETY: as for `copy`.
-    let copied =
-        unsafe { libc::pread(memory, ptr::with_exposed_provenance_mut(to), room, from as libc::off_t) };
+    // Not glibc's function, in which a thread that is to be cancelled is.
+    let copied = unsafe {
+        libc::syscall(libc::SYS_pread64, memory, ptr::with_exposed_provenance_mut::<c_void>(to), room, from)
+    };
     usize::try_from(copied).unwrap_or(0)
 }
 

@@ -61,9 +61,9 @@ fn without_a_free_slot_it_is_counted_and_goes_on_when_there_is_one() {
 }
 
 #[test]
-fn more_processors_have_more_slots_with_less_stack_each() {
+fn more_processors_have_more_slots_with_less_stack_each_but_never_less_than_32_kib() {
     let slots = Box::new(Slots::new());
-    for (processors, count) in [(1, 64), (32, 64), (64, 128), (1_000, 256)] {
+    for (processors, count) in [(1, 64), (32, 64), (33, 128), (64, 128), (1_000, 128)] {
         slots.open(processors).unwrap();
         assert_eq!((0..300).filter(|thread| leave(&slots, *thread)).count(), count, "of {processors}");
         let (_, room) = {
@@ -71,6 +71,7 @@ fn more_processors_have_more_slots_with_less_stack_each() {
             slots.enter().unwrap().claim().unwrap().stack()
         };
         assert_eq!(room * count, FEWEST * LONGEST_STACK);
+        assert!(room >= 32 << 10);
     }
 }
 
