@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use otel_vitals_alloc::sampling;
 
 use super::Dropped;
+use crate::objects;
 use crate::profile::{Frame, Sample, ValueType};
 use crate::unwind::live::{self as stack, Way};
 use crate::{Error, Profile};
@@ -78,6 +79,7 @@ pub(super) fn profile() -> Result<Profile, Error> {
     profile.of_allocator = true;
     profile.period = Some((of("space", "bytes"), otel_vitals_core::signed(PERIOD.load(Relaxed))));
     profile.samples = samples(tables);
+    profile.objects = Some(objects::loaded());
     comments().into_iter().for_each(|comment| profile.comment(comment));
     Ok(profile)
 }
