@@ -13,7 +13,7 @@ use batch::Batch;
 use cache::Cache;
 use debug::Debug;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A function, as it is called in one file.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -88,9 +88,8 @@ impl Symbols {
             }
         }
         // Held to the end, so that the debug information of one object is in memory at any time, however many profiles are written.
-        static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
-        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        let cache = cache.get_or_insert_default();
+        let (mut kept, mut own) = (cache::kept(), Cache::default());
+        let cache = kept.as_mut().map_or(&mut own, |kept| kept.get_or_insert_default());
         for (place, (object, addresses)) in objects.iter().zip(of_objects).enumerate() {
             let names = names(object, &addresses, cache);
             let found = addresses.into_iter().zip(names);
@@ -119,7 +118,7 @@ fn names(object: &Object, addresses: &[u64], cache: &mut Cache) -> Vec<Arc<Names
             names.into_iter().map(|(address, names)| (address, cache.insert(object, address, names))),
         );
     }
-    let known = |address: u64| found.get(&address).cloned().or_else(|| cache.get(object, address));
+    let mut known = |address: u64| found.get(&address).cloned().or_else(|| cache.get(object, address));
     in_file.map(|address| known(address).unwrap_or_default()).collect()
 }
 
