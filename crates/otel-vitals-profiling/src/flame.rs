@@ -7,10 +7,17 @@ use crate::symbols::Symbols;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// Bytes of stacks beyond which the smaller ones are only summed up: a service has to hold all of it, and several times that when it is drawn.
+const ROOM: usize = 16 << 20;
+
+/// The sum of these.
+const BEYOND: &str = "[smaller stacks]";
+
 impl Profile {
     /// The profile as folded stacks, the input of flame graph tools: a line for each stack, with the names from the root to the leaf
     /// between semicolons and the value of what is shown at first behind them. A stack with a label `thread` begins with that. What is
-    /// not above zero, as it may be in a delta, has no place in such a graph and is left out.
+    /// not above zero, as it may be in a delta, has no place in such a graph and is left out. Beyond 16 MiB of stacks, the smaller
+    /// ones are one: `[smaller stacks]`.
     ///
     /// Looks up names, as [`pprof`](Self::pprof) does.
     #[must_use]
@@ -18,13 +25,22 @@ impl Profile {
         let symbols = self.symbols();
         let place = self.default_place();
         let mut folded: BTreeMap<String, i64> = BTreeMap::new();
-        for sample in &self.samples {
+        let mut room = ROOM;
+        for sample in self.sorted() {
             let value = sample.values.get(place).copied().unwrap_or(0);
-            if value > 0 {
-                let shown = self.shown(sample, &symbols);
-                let sum = folded.entry(path(sample.text("thread"), &shown, &symbols)).or_default();
-                *sum = sum.saturating_add(value);
+            if value <= 0 {
+                break;
             }
+            let path = match room {
+                0 => BEYOND.to_owned(),
+                _ => path(sample.text("thread"), &self.shown(sample, &symbols), &symbols),
+            };
+            let length = path.len();
+            let sum = folded.entry(path).or_insert_with(|| {
+                room = room.saturating_sub(length);
+                0
+            });
+            *sum = sum.saturating_add(value);
         }
         let mut out = String::new();
         for (path, value) in folded {

@@ -18,6 +18,17 @@
 //! Libraries have theirs where the debug information of the system's packages is installed, and otherwise the names that they export.
 //! Debug information in files of its own is found as debuggers find it: by build id below `/usr/lib/debug`, by a link in the program, and
 //! as a `.dwp` beside it.
+//!
+//! # What reading names may cost
+//!
+//! Debug information is read by other people's code, and what that cannot read costs names, not the profile: a panic in there is caught. With
+//! `panic = "abort"` nothing can be caught, and strange debug information, or what the drawing of a flame graph stumbles over, may end the
+//! program. It does not happen with what compilers write; who cannot take the risk strips the program, and looks names up elsewhere.
+//!
+//! Files are mapped while they are read. One that is cut short in place at that moment raises `SIGBUS`: replace files of running programs
+//! by renaming new ones to their names, as package managers do.
+//!
+//! Names that were found are kept for the next profile, in some 4 MiB, or 16 MiB where a single profile has as many.
 
 pub mod cpu;
 mod error;

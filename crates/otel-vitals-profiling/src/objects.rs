@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// An object of this process: the program, a library.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) path: PathBuf,
     /// Where its code begins in memory.
@@ -29,12 +29,17 @@ impl Object {
 /// What is loaded now, the program first.
 #[cfg(target_os = "linux")]
 pub(crate) fn loaded() -> Vec<Object> {
+    of(&crate::modules::Modules::now())
+}
+
+/// The same of what was loaded at another time.
+#[cfg(target_os = "linux")]
+pub(crate) fn of(modules: &crate::modules::Modules) -> Vec<Object> {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
     // What the kernel adds to the path of a file that is gone.
     const GONE: &[u8] = b" (deleted)";
     let program = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-    let modules = crate::modules::Modules::now();
     let mut objects: Vec<_> = modules
         .iter()
         .map(|module| {
@@ -53,6 +58,22 @@ pub(crate) fn loaded() -> Vec<Object> {
         .collect();
     objects.sort_by_key(|object| !object.program);
     objects
+}
+
+/// Adds what is not among `objects` yet.
+pub(crate) fn merge(objects: &mut Vec<Object>, others: impl IntoIterator<Item = Object>) {
+    for object in others {
+        if !objects.contains(&object) {
+            objects.push(object);
+        }
+    }
+}
+
+/// Which of `objects` an address is in. None where several were, one after another: each would give it a name.
+pub(crate) fn find(objects: &[Object], address: u64) -> Option<usize> {
+    let mut all = objects.iter().enumerate().filter(|(_, object)| object.contains(address));
+    let (place, _) = all.next()?;
+    all.next().is_none().then_some(place)
 }
 
 /// What is loaded cannot be told here: addresses stay without names.

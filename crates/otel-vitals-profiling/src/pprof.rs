@@ -115,18 +115,25 @@ impl<'a> Writer<'a> {
         proto::Sample {
             location_id: stack.into_iter().map(|frame| self.location(frame)).collect(),
             value,
-            label: sample.labels.iter().map(|(key, label)| self.label(key, label)).collect(),
+            label: sample.labels.iter().filter_map(|(key, label)| self.label(key, label)).collect(),
         }
     }
 
-    fn label(&mut self, key: &str, label: &Label) -> proto::Label {
-        let key = self.text(key);
-        match label {
-            Label::Text(text) => proto::Label { key, str: self.text(text), ..proto::Label::default() },
-            Label::Number(num, unit) => {
-                proto::Label { key, num: *num, num_unit: self.text(unit), ..proto::Label::default() }
+    /// None of an empty text, which readers take for the number zero: they tell a text by its place in the table, of which the first is
+    /// the empty one.
+    fn label(&mut self, key: &str, label: &Label) -> Option<proto::Label> {
+        Some(match label {
+            Label::Text(text) if text.is_empty() => return None,
+            Label::Text(text) => {
+                proto::Label { key: self.text(key), str: self.text(text), ..proto::Label::default() }
             }
-        }
+            Label::Number(num, unit) => proto::Label {
+                key: self.text(key),
+                num: *num,
+                num_unit: self.text(unit),
+                ..proto::Label::default()
+            },
+        })
     }
 
     fn location(&mut self, frame: Shown<'a>) -> u64 {

@@ -1,5 +1,6 @@
 //! What was measured, before anybody asked for names.
 
+use crate::objects::{self, Object};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -32,6 +33,8 @@ pub struct Profile {
     pub(crate) duration: Option<Duration>,
     pub(crate) comments: Vec<String>,
     pub(crate) samples: Vec<Sample>,
+    /// What was loaded when the addresses were; none where there are none yet.
+    pub(crate) objects: Option<Vec<Object>>,
     /// Whether stacks begin in an allocator, whose frames are left out when the profile is written so that the leaf is the line
     /// that asked for memory.
     pub(crate) of_allocator: bool,
@@ -119,6 +122,7 @@ impl Profile {
         if let Some(first) = values.first_mut() {
             *first = otel_vitals_core::signed(n);
         }
+        self.objects.get_or_insert_with(objects::loaded);
         let code = code.into_iter().map(Frame::Code);
         let names = names.into_iter().map(|name| Frame::Named(name.into()));
         self.samples.push(Sample { stack: code.chain(names).collect(), values, labels: Vec::new() });
@@ -148,6 +152,7 @@ impl Profile {
             duration: None,
             comments: Vec::new(),
             samples: Vec::new(),
+            objects: None,
             of_allocator: false,
         }
     }
@@ -172,14 +177,14 @@ impl Profile {
     /// duration. Of an earlier profile with other types, only those that both have are taken away.
     #[must_use]
     pub fn since(&self, earlier: &Profile) -> Profile {
-        let mut changed: HashMap<Key<'_>, Vec<i64>> = HashMap::new();
+        let mut changed: HashMap<Key<'_>, Vec<i128>> = HashMap::new();
         let mut order = Vec::new();
         for sample in &self.samples {
             let values = changed.entry(sample.key()).or_insert_with(|| {
                 order.push(sample.key());
                 vec![0; self.types.len()]
             });
-            add(values, &sample.values, i64::saturating_add);
+            add(values, sample.values.iter().copied(), 1);
         }
         let columns: Vec<_> =
             self.types.iter().map(|of| earlier.types.iter().position(|other| other == of)).collect();
@@ -189,17 +194,22 @@ impl Profile {
                 vec![0; self.types.len()]
             });
             let column = |place: &Option<usize>| place.and_then(|place| sample.values.get(place).copied());
-            let before: Vec<_> = columns.iter().map(|place| column(place).unwrap_or(0)).collect();
-            add(values, &before, i64::saturating_sub);
+            add(values, columns.iter().map(|place| column(place).unwrap_or(0)), -1);
         }
         let samples = order.into_iter().filter_map(|key| {
             let values = changed.remove(&key)?;
             let (stack, labels) = key;
             let changed = values.iter().any(|value| *value != 0);
+            let values = values.into_iter().map(clamped).collect();
             changed.then(|| Sample { stack: stack.into(), values, labels: labels.to_vec() })
         });
+        let mut objects = self.objects.clone();
+        if let Some(before) = &earlier.objects {
+            objects::merge(objects.get_or_insert_default(), before.iter().cloned());
+        }
         Profile {
             samples: samples.collect(),
+            objects,
             duration: Some(self.time.duration_since(earlier.time).unwrap_or_default()),
             types: self.types.clone(),
             comments: self.comments.clone(),
@@ -235,10 +245,15 @@ impl Sample {
     }
 }
 
-fn add(sums: &mut [i64], values: &[i64], how: impl Fn(i64, i64) -> i64) {
+/// Adds so many times what there is of each. The sums of values have room for more than there can be.
+fn add(sums: &mut [i128], values: impl Iterator<Item = i64>, times: i128) {
     for (sum, value) in sums.iter_mut().zip(values) {
-        *sum = how(*sum, *value);
+        *sum += times * i128::from(value);
     }
+}
+
+fn clamped(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Stacks as they are written: with names, and of the heap without the allocator.
 
+use crate::objects;
 use crate::profile::{Frame, Profile, Sample};
 use crate::symbols::{Line, Symbols};
 
@@ -24,10 +25,11 @@ impl Profile {
     /// The names of all addresses, as far as they are known.
     pub(crate) fn symbols(&self) -> Symbols {
         let frames = self.samples.iter().flat_map(|sample| sample.stack.iter());
-        Symbols::of(frames.filter_map(|frame| match frame {
+        let addresses = frames.filter_map(|frame| match frame {
             Frame::Code(address) => Some(*address),
             Frame::Named(_) => None,
-        }))
+        });
+        Symbols::within(|| self.objects.clone().unwrap_or_else(objects::loaded), addresses)
     }
 
     /// The stack of a sample, the leaf first.

@@ -13,7 +13,7 @@ use batch::Batch;
 use cache::Cache;
 use debug::Debug;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A function, as it is called in one file.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -62,27 +62,34 @@ pub(crate) struct Place {
 impl Symbols {
     /// The names of these addresses in what is loaded now.
     pub(crate) fn of(addresses: impl Iterator<Item = u64>) -> Self {
+        Symbols::within(objects::loaded, addresses)
+    }
+
+    /// The names of these addresses in these objects, whether they are still loaded or not.
+    pub(crate) fn within(
+        objects: impl FnOnce() -> Vec<Object>,
+        addresses: impl Iterator<Item = u64>,
+    ) -> Self {
         let addresses: BTreeSet<u64> = addresses.collect();
         if addresses.is_empty() {
             return Symbols::default();
         }
-        Symbols::within(objects::loaded(), addresses)
+        Symbols::look_up(objects(), addresses)
     }
 
-    fn within(objects: Vec<Object>, addresses: BTreeSet<u64>) -> Self {
+    fn look_up(objects: Vec<Object>, addresses: BTreeSet<u64>) -> Self {
         let mut of_objects = vec![Vec::new(); objects.len()];
         let mut places = HashMap::with_capacity(addresses.len());
         for address in addresses {
-            let object = objects.iter().position(|object| object.contains(address));
+            let object = objects::find(&objects, address);
             match object.and_then(|object| of_objects.get_mut(object)) {
                 Some(addresses) => addresses.push(address),
                 None => drop(places.insert(address, Place::default())),
             }
         }
         // Held to the end, so that the debug information of one object is in memory at any time, however many profiles are written.
-        static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
-        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        let cache = cache.get_or_insert_default();
+        let (mut kept, mut own) = (cache::kept(), Cache::default());
+        let cache = kept.as_mut().map_or(&mut own, |kept| kept.get_or_insert_default());
         for (place, (object, addresses)) in objects.iter().zip(of_objects).enumerate() {
             let names = names(object, &addresses, cache);
             let found = addresses.into_iter().zip(names);
@@ -111,7 +118,7 @@ fn names(object: &Object, addresses: &[u64], cache: &mut Cache) -> Vec<Arc<Names
             names.into_iter().map(|(address, names)| (address, cache.insert(object, address, names))),
         );
     }
-    let known = |address: u64| found.get(&address).cloned().or_else(|| cache.get(object, address));
+    let mut known = |address: u64| found.get(&address).cloned().or_else(|| cache.get(object, address));
     in_file.map(|address| known(address).unwrap_or_default()).collect()
 }
 
@@ -154,7 +161,7 @@ mod tests {
     }
 
     fn within(objects: Vec<Object>, address: u64) -> Symbols {
-        Symbols::within(objects, BTreeSet::from([address]))
+        Symbols::within(|| objects, [address].into_iter())
     }
 
     fn name(symbols: &Symbols, address: u64) -> Option<&str> {
@@ -191,6 +198,22 @@ mod tests {
             assert_eq!(name(&symbols, here), None);
             assert_eq!(symbols.at(here).and_then(|place| place.object), Some(0));
         }
+    }
+
+    #[test]
+    fn where_one_object_was_after_another_there_are_no_names() {
+        let here = address(where_one_object_was_after_another_there_are_no_names);
+        let mut objects = objects::loaded();
+        let program = objects[0].clone();
+        objects::merge(&mut objects, [program.clone()]);
+        let name_of =
+            "otel_vitals_profiling::symbols::tests::where_one_object_was_after_another_there_are_no_names";
+        assert_eq!(name(&within(objects.clone(), here), here), Some(name_of), "the same twice is one");
+        // It lay behind the program's start, where `here` is.
+        let gone = Object { path: "/gone".into(), start: program.start + 1, program: false, ..program };
+        objects::merge(&mut objects, [gone]);
+        let symbols = within(objects, here);
+        assert_eq!((name(&symbols, here), symbols.at(here).and_then(|place| place.object)), (None, None));
     }
 
     #[test]

@@ -6,9 +6,14 @@ use crate::symbols::Symbols;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+/// Bytes of text beyond which stacks are only summed up: who reads has long stopped, and a service has to hold all of it.
+const ROOM: usize = 16 << 20;
+
 impl Profile {
     /// The profile as text, as Go writes it with `debug=1`: what is most first, each with its stack. That of the heap can be read by
     /// `go tool pprof`, too.
+    ///
+    /// Beyond 16 MiB, the smaller stacks are summed up in one line.
     ///
     /// Of what is sampled, numbers are estimates of all that there is, as in [`pprof`](Self::pprof); Go writes what it has seen and
     /// leaves the estimate to the reader. Looks up names, as that does.
@@ -38,21 +43,20 @@ impl Profile {
         let place = |kind| self.types.iter().position(|of| of.kind == kind);
         let [alloc_objects, alloc_space, inuse_objects, inuse_space] =
             ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"].map(place);
-        for sample in self.sorted() {
+        let values = |values: &[i64], out: &mut String| {
             let value =
-                |place: Option<usize>| place.and_then(|place| sample.values.get(place)).copied().unwrap_or(0);
+                |place: Option<usize>| place.and_then(|place| values.get(place)).copied().unwrap_or(0);
             write!(out, "{}: {} ", value(inuse_objects), value(inuse_space))?;
-            write!(out, "[{}: {}] @", value(alloc_objects), value(alloc_space))?;
-            self.stack(sample, symbols, out)?;
-        }
-        mappings(symbols, out)
+            write!(out, "[{}: {}] @", value(alloc_objects), value(alloc_space))
+        };
+        self.stacks(symbols, out, values)
     }
 
     /// As Go writes what it counts: threads it has made, goroutines.
     fn counted(&self, kind: &str, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{kind} profile: total {}", self.total(kind).unwrap_or(0))?;
         self.remarks(out)?;
-        self.stacks(symbols, out)
+        self.stacks(symbols, out, plain)
     }
 
     /// What Go has no text for.
@@ -68,16 +72,31 @@ impl Profile {
             None => writeln!(out)?,
         }
         self.remarks(out)?;
-        self.stacks(symbols, out)
+        self.stacks(symbols, out, plain)
     }
 
-    fn stacks(&self, symbols: &Symbols, out: &mut String) -> std::fmt::Result {
-        for sample in self.sorted() {
-            for value in &sample.values {
-                write!(out, "{value} ")?;
-            }
-            write!(out, "@")?;
+    /// As many stacks as there is room for, what is most first, and the sum of the others.
+    fn stacks(
+        &self,
+        symbols: &Symbols,
+        out: &mut String,
+        values: impl Fn(&[i64], &mut String) -> std::fmt::Result,
+    ) -> std::fmt::Result {
+        let mut samples = self.sorted().into_iter();
+        while out.len() < ROOM
+            && let Some(sample) = samples.next()
+        {
+            values(&sample.values, out)?;
             self.stack(sample, symbols, out)?;
+        }
+        let (mut others, mut sums) = (0_usize, vec![0_i64; self.types.len()]);
+        for sample in samples {
+            others += 1;
+            sums.iter_mut().zip(&sample.values).for_each(|(sum, value)| *sum = sum.saturating_add(*value));
+        }
+        if others > 0 {
+            values(&sums, out)?;
+            writeln!(out, "\n#\t[{others} more stacks, of which each has less]\n")?;
         }
         mappings(symbols, out)
     }
@@ -141,13 +160,21 @@ impl Profile {
     }
 
     /// The samples with the most of what is shown at first, first.
-    fn sorted(&self) -> Vec<&Sample> {
+    pub(crate) fn sorted(&self) -> Vec<&Sample> {
         let place = self.default_place();
         let value = |sample: &Sample| sample.values.get(place).copied().unwrap_or(0);
         let mut samples: Vec<_> = self.samples.iter().collect();
         samples.sort_by_key(|sample| std::cmp::Reverse(value(sample)));
         samples
     }
+}
+
+/// The values of a sample.
+fn plain(values: &[i64], out: &mut String) -> std::fmt::Result {
+    for value in values {
+        write!(out, "{value} ")?;
+    }
+    write!(out, "@")
 }
 
 /// As Go writes the functions of a stack: address, name and offset, file and line.
@@ -234,6 +261,23 @@ mod tests {
             !cfg!(target_os = "linux")
                 || mappings.lines().next().is_some_and(|first| first.ends_with(&program))
         );
+    }
+
+    #[test]
+    fn a_text_is_bounded_and_sums_up_what_is_beyond() {
+        const FRAMES: u64 = 500;
+        const MANY: u64 = 3_000;
+        // In no object, below the mappings.
+        let stacks: Vec<Vec<u64>> =
+            (0..MANY).map(|n| (0..FRAMES).map(|frame| n + frame + 1).collect()).collect();
+        let samples: Vec<(&[u64], [i64; 4])> =
+            stacks.iter().map(|stack| (&stack[..], [2, 6, 1, 3])).collect();
+        let text = heap(&samples).text();
+        assert!(text.len() < ROOM + ROOM / 8, "{}", text.len());
+        let values = |line: &str| line.split_once(": ").and_then(|(objects, _)| objects.parse::<u64>().ok());
+        assert_eq!(text.lines().skip(1).filter_map(values).sum::<u64>(), MANY, "nothing is lost");
+        let rest = text.lines().find(|line| line.contains("more stacks")).expect("there are more");
+        assert!(rest.starts_with("#\t["), "{rest}");
     }
 
     #[test]

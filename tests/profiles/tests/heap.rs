@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+use object::Object as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -25,16 +26,30 @@ fn has_all(rows: &[Row], line: &str) {
     assert!((flat - kept).abs() * 20 <= kept, "{flat} of {kept} at {line}: {rows:?}");
 }
 
+/// What a run wrote.
+struct Run {
+    heap: Vec<u8>,
+    text: Vec<u8>,
+    delta: Vec<u8>,
+}
+
+impl Run {
+    fn of(program: &Path) -> Self {
+        let folder = TempDir::new().unwrap();
+        let status = Command::new(program).arg(folder.path()).status().unwrap();
+        assert!(status.success(), "{program:?}");
+        let [heap, text, delta] =
+            ["heap.pb.gz", "heap.txt", "delta.pb.gz"].map(|name| fs::read(folder.path().join(name)).unwrap());
+        Run { heap, text, delta }
+    }
+}
+
 fn total(rows: &[Row]) -> i64 {
     rows.iter().map(|row| row.flat).sum()
 }
 
 fn tells_what_is_kept_and_what_passed(pprof: &Pprof, program: &Path) {
-    let folder = TempDir::new().unwrap();
-    let status = Command::new(program).arg(folder.path()).status().unwrap();
-    assert!(status.success(), "{program:?}");
-    let [heap, text, delta] =
-        ["heap.pb.gz", "heap.txt", "delta.pb.gz"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    let Run { heap, text, delta } = Run::of(program);
     let (kept, passed) = (line("// here it is kept"), line("// here it passes"));
 
     let in_use = pprof.top(&heap, "inuse_space", &["-lines"]);
@@ -66,7 +81,31 @@ fn a_line_that_keeps_memory_is_found_on_any_allocator() {
 #[test]
 fn a_line_that_keeps_memory_is_found_in_every_build() {
     let Some(pprof) = Pprof::find() else { return };
-    for build in Build::ALL {
+    for build in Build::NAMED {
         tells_what_is_kept_and_what_passed(&pprof, &build.binary("profiles", "leak_system"));
     }
+    #[cfg(feature = "jemalloc")]
+    tells_what_is_kept_and_what_passed(&pprof, &Build::Release.binary("profiles", "leak_jemalloc"));
+    #[cfg(feature = "mimalloc")]
+    tells_what_is_kept_and_what_passed(&pprof, &Build::Release.binary("profiles", "leak_mimalloc"));
+}
+
+#[test]
+fn a_program_without_names_has_its_numbers_and_its_build() {
+    let Some(pprof) = Pprof::find() else { return };
+    let program = Build::LtoAndStrip.binary("profiles", "leak_system");
+    let Run { heap, .. } = Run::of(&program);
+    let rows = pprof.top(&heap, "inuse_space", &[]);
+    assert!(!rows.iter().any(|row| row.name.contains("keep")), "{rows:?}");
+    // What it keeps, and the list of that.
+    let kept = i64::try_from(profiles::leak::KEPT).unwrap();
+    let all = kept + kept / 16 * i64::try_from(size_of::<Vec<u8>>()).unwrap();
+    let total = total(&rows);
+    assert!((total - all).abs() * 20 <= kept, "{total} of {all}: {rows:?}");
+    let raw = pprof.raw(&heap);
+    let mapping = raw.lines().skip_while(|line| *line != "Mappings").nth(1).unwrap_or_default();
+    let bytes = fs::read(&program).unwrap();
+    let build_id = object::File::parse(&*bytes).unwrap().build_id().unwrap().unwrap().iter();
+    let build_id: String = build_id.map(|byte| format!("{byte:02x}")).collect();
+    assert!(mapping.contains(program.to_str().unwrap()) && mapping.contains(&build_id), "{mapping}");
 }

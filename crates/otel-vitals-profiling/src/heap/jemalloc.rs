@@ -6,6 +6,7 @@ mod sys;
 use std::fs::File;
 use std::io::{self, Read as _};
 
+use crate::objects;
 use crate::profile::{Frame, Sample, ValueType};
 use crate::{Error, Profile};
 use dump::{Counts, Dump};
@@ -58,6 +59,7 @@ fn of(dump: &Dump, accumulates: bool) -> Profile {
     }
     let mut profile = Profile::empty(types);
     profile.of_allocator = true;
+    profile.objects = Some(objects::loaded());
     profile.period = Some((of("space", "bytes"), otel_vitals_core::signed(dump.rate)));
     profile.comment("as jemalloc's own profiler has it: also what other code than Rust has got from jemalloc, in size classes");
     if !accumulates {

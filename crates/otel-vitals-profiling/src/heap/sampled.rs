@@ -13,6 +13,7 @@ use otel_vitals_alloc::sampling;
 
 use super::Dropped;
 use crate::lock::Lock;
+use crate::objects;
 use crate::profile::{Frame, Sample, ValueType};
 use crate::unwind::live::{self as stack, Way};
 use crate::{Error, Profile};
@@ -87,6 +88,7 @@ pub(super) fn profile() -> Result<Profile, Error> {
     profile.of_allocator = true;
     profile.period = Some((of("space", "bytes"), otel_vitals_core::signed(PERIOD.load(Relaxed))));
     profile.samples = read(tables);
+    profile.objects = Some(objects::loaded());
     comments().into_iter().for_each(|comment| profile.comment(comment));
     Ok(profile)
 }

@@ -195,7 +195,9 @@ fn many_samples_are_written() {
 #[test]
 fn go_reads_what_was_written() {
     let Some(pprof) = Pprof::find() else { return };
-    let profile = example().pprof();
+    let mut profile = example();
+    profile.samples[0].labels.push(("nameless", Label::Text("".into())));
+    let profile = profile.pprof();
     let raw = pprof.raw(&profile);
     for part in [
         "PeriodType: space bytes",
@@ -210,6 +212,7 @@ fn go_reads_what_was_written() {
     ] {
         assert!(raw.contains(part), "{part} is not in {raw}");
     }
+    assert!(!raw.contains("nameless"), "an empty text is no number: {raw}");
     let rows = pprof.top(&profile, "inuse_space", &["-lines"]);
     let flat: Vec<_> = rows.iter().filter(|row| row.flat > 0).map(|row| (row.flat, row.cumulative)).collect();
     assert_eq!(flat, [(3000, 3000), (100, 3100), (5, 5)], "{rows:?}");
@@ -275,7 +278,7 @@ fn frame() -> impl Strategy<Value = Frame> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     let label = prop_oneof![
-        "\\PC{0,9}".prop_map(|text| Label::Text(text.into())),
+        "\\PC{0,2}".prop_map(|text| Label::Text(text.into())),
         any::<i64>().prop_map(|number| Label::Number(number, "bytes")),
     ];
     let stack = proptest::collection::vec(frame(), 0..6);
@@ -301,6 +304,17 @@ proptest! {
         let written = read(&profile.pprof());
         check(&written);
         prop_assert_eq!(written.sample.len(), profile.samples.len());
+        for (written, sample) in written.sample.iter().zip(&profile.samples) {
+            // A label is a text or a number, as it was.
+            let [(_, label)] = &sample.labels[..] else { panic!("one label") };
+            let found: Vec<_> = written.label.iter().map(|of| (of.str > 0, of.num)).collect();
+            let expected = match label {
+                Label::Text(text) if text.is_empty() => vec![],
+                Label::Text(_) => vec![(true, 0)],
+                Label::Number(number, _) => vec![(false, *number)],
+            };
+            prop_assert_eq!(found, expected);
+        }
         let (_, _, delta) = (profile.text(), profile.collapsed(), profile.since(&profile));
         // Twice a stack is counted once, and what a value lacks is no change.
         prop_assert!(delta.samples.is_empty());

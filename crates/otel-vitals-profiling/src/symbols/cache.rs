@@ -3,34 +3,68 @@
 use super::{Function, Line, Names};
 use crate::objects::Object;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// How many addresses are kept.
+/// How many addresses are kept, beyond those of the last profile.
 const ADDRESSES: usize = 1 << 15;
-/// How many bytes they take at most, about.
+/// How many bytes they take, about.
 const BYTES: usize = 4 << 20;
+/// What is of the last profile may be so many times as much.
+const OF_ONE: usize = 4;
+
+/// The cache of this process, for one at a time. None in a child that was forked while the parent used it: nobody there will ever give
+/// it back.
+pub(super) fn kept() -> Option<MutexGuard<'static, Option<Cache>>> {
+    static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
+    /// The process that has had it last.
+    static USER: AtomicU32 = AtomicU32::new(0);
+    let process = std::process::id();
+    if USER.load(Relaxed) == process {
+        return Some(CACHE.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    let cache = match CACHE.try_lock() {
+        Ok(cache) => cache,
+        Err(TryLockError::Poisoned(cache)) => cache.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    USER.store(process, Relaxed);
+    Some(cache)
+}
 
 /// Names by the build of their object and the address in its file: an object that is loaded elsewhere, or again, is the same, and
 /// another at its place is not.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    objects: HashMap<Arc<[u8]>, HashMap<u64, Arc<Names>>>,
+    objects: HashMap<Arc<[u8]>, HashMap<u64, Known>>,
     functions: HashSet<Arc<Function>>,
     addresses: usize,
     bytes: usize,
+    /// How many profiles were written.
+    profiles: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    names: Arc<Names>,
+    /// The last profile that it was in.
+    profile: u64,
 }
 
 impl Cache {
-    pub(super) fn get(&self, object: &Object, address: u64) -> Option<Arc<Names>> {
-        self.objects.get(&*key(object)?)?.get(&address).cloned()
+    pub(super) fn get(&mut self, object: &Object, address: u64) -> Option<Arc<Names>> {
+        let known = self.objects.get_mut(&*key(object)?)?.get_mut(&address)?;
+        known.profile = self.profiles;
+        Some(Arc::clone(&known.names))
     }
 
     pub(super) fn insert(&mut self, object: &Object, address: u64, names: Names) -> Arc<Names> {
         let names = Arc::new(names);
         if let Some(key) = key(object) {
             self.addresses += 1;
-            self.bytes += size_of::<(u64, Arc<Names>, Names)>() + names.lines.len() * size_of::<Line>();
-            self.objects.entry(key).or_default().insert(address, Arc::clone(&names));
+            self.bytes += size_of_names(&names);
+            let known = Known { names: Arc::clone(&names), profile: self.profiles };
+            self.objects.entry(key).or_default().insert(address, known);
         }
         names
     }
@@ -40,19 +74,53 @@ impl Cache {
         if let Some(known) = self.functions.get(&function) {
             return Arc::clone(known);
         }
-        let texts = [&function.name, &function.system_name, &function.file];
-        self.bytes += size_of::<Function>() + texts.map(String::len).iter().sum::<usize>();
+        self.bytes += size_of_function(&function);
         let function = Arc::new(function);
         self.functions.insert(Arc::clone(&function));
         function
     }
 
-    /// Forgets everything when it has become too much. To be called between profiles, within which everything is needed anyway.
+    /// Forgets what the profile that was just written has not used when it has become too much, and everything when that alone is far
+    /// too much. To be called between profiles, within which everything is needed anyway.
     pub(super) fn keep_within_bounds(&mut self) {
-        if self.addresses > ADDRESSES || self.bytes > BYTES {
-            *self = Cache::default();
+        if self.is_beyond(1) {
+            self.forget_what_is_old();
         }
+        if self.is_beyond(OF_ONE) {
+            *self = Cache { profiles: self.profiles, ..Cache::default() };
+        }
+        self.profiles += 1;
     }
+
+    fn is_beyond(&self, times: usize) -> bool {
+        self.addresses > ADDRESSES * times || self.bytes > BYTES * times
+    }
+
+    fn forget_what_is_old(&mut self) {
+        for names in self.objects.values_mut() {
+            names.retain(|_, known| known.profile == self.profiles);
+            names.shrink_to_fit();
+        }
+        self.objects.retain(|_, names| !names.is_empty());
+        // Those that nothing refers to any more.
+        self.functions.retain(|function| Arc::strong_count(function) > 1);
+        self.functions.shrink_to_fit();
+        self.addresses = self.objects.values().map(HashMap::len).sum();
+        let names = self.objects.values().flat_map(HashMap::values);
+        self.bytes = names.map(|known| size_of_names(&known.names)).sum::<usize>()
+            + self.functions.iter().map(|function| size_of_function(function)).sum::<usize>();
+    }
+}
+
+/// Bytes that they take, about.
+fn size_of_names(names: &Names) -> usize {
+    size_of::<(u64, Known, Names)>() + names.lines.len() * size_of::<Line>()
+}
+
+/// Bytes that it takes, about.
+fn size_of_function(function: &Function) -> usize {
+    let texts = [&function.name, &function.system_name, &function.file];
+    size_of::<Function>() + texts.map(String::len).iter().sum::<usize>()
 }
 
 /// What tells builds apart. The program is always the same one; what else has no build id is not kept.
@@ -108,20 +176,36 @@ mod tests {
     }
 
     #[test]
-    fn too_much_is_forgotten() {
+    fn what_the_last_profile_has_used_outlives_what_it_has_not() {
         let mut cache = Cache::default();
         let one = object(Some(b"one"), false);
         for address in 0..=ADDRESSES as u64 {
-            let found = names(&mut cache, "f");
+            let found = names(&mut cache, if address == 0 { "g" } else { "f" });
             cache.insert(&one, address, found);
         }
+        // All of it is of this profile.
         cache.keep_within_bounds();
-        assert!(cache.get(&one, 1).is_none());
+        assert_eq!(cache.addresses, ADDRESSES + 1);
+        assert!(cache.get(&one, 1).is_some() && cache.get(&one, 7).is_some());
+        cache.keep_within_bounds();
+        assert!(cache.get(&one, 0).is_none() && cache.get(&one, 8).is_none());
+        assert!(cache.get(&one, 1).is_some() && cache.get(&one, 7).is_some());
+        assert_eq!((cache.addresses, cache.functions.len()), (2, 1));
+        assert!(cache.bytes < 1000, "{}", cache.bytes);
+    }
+
+    #[test]
+    fn far_too_much_is_forgotten_whoever_has_used_it() {
+        let mut cache = Cache::default();
+        let one = object(Some(b"one"), false);
         let found = names(&mut cache, &"f".repeat(BYTES));
         cache.insert(&one, 1, found);
-        assert!(cache.get(&one, 1).is_some());
         cache.keep_within_bounds();
-        assert!(cache.get(&one, 1).is_none());
+        assert!(cache.get(&one, 1).is_some());
+        let found = names(&mut cache, &"g".repeat(BYTES * OF_ONE));
+        cache.insert(&one, 2, found);
+        cache.keep_within_bounds();
+        assert!(cache.get(&one, 1).is_none() && cache.get(&one, 2).is_none());
         assert_eq!((cache.bytes, cache.addresses), (0, 0));
     }
 }

@@ -113,7 +113,14 @@ fn file_of(object: &Object) -> Option<(PathBuf, Header)> {
         let kept = Path::new(PROGRAM);
         // Beside its path there may be more.
         let path = if is_same(&object.path, kept) { &object.path } else { kept };
-        return Some((path.to_owned(), Header::read(path)?));
+        let header = Header::read(path)?;
+        // Where the dynamic linker was told to start the program, the kernel's file is the linker.
+        let other = header.build_id.is_some()
+            && object.build_id.is_some()
+            && header.build_id.as_deref() != object.build_id.as_deref();
+        if !other {
+            return Some((path.to_owned(), header));
+        }
     }
     let header = Header::read(&object.path)?;
     let same = header.build_id.is_some() && header.build_id.as_deref() == object.build_id.as_deref();
@@ -232,6 +239,10 @@ mod tests {
             );
             assert!(Debug::open(&program(path)).is_none(), "a library has no other file");
         }
+        // As when `ld.so` is told to start the program: the kernel's file is another.
+        let other =
+            Object { program: true, build_id: Some(Arc::from(*b"another build")), ..program(&its_file()) };
+        assert!(Debug::open(&other).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::strays::Strays;
 use super::tally::Tally;
 use super::threads::{Rest, Sampled, Threads};
 use super::trigger;
+use crate::objects::{self, Object};
 use crate::unwind::{End, Registers, Unwinder};
 
 /// How often it looks, at least, for samples and for threads. To be woken and to look costs a hundred microseconds, or more.
@@ -60,6 +61,8 @@ pub(super) struct Gathered {
     pub(super) disturbed: bool,
     /// Whether stacks could be copied.
     pub(super) copied: bool,
+    /// All that was loaded meanwhile.
+    pub(super) objects: Vec<Object>,
 }
 
 struct Collector {
@@ -68,6 +71,8 @@ struct Collector {
     tally: Tally,
     strays: Strays,
     unwinder: Unwinder,
+    /// All that the unwinder has known.
+    objects: Vec<Object>,
     copying: Copying,
     /// The number of a thread, and frames.
     stack: Vec<u64>,
@@ -109,17 +114,20 @@ pub(super) fn run(plan: Plan, stop: &AtomicBool, begun: &SyncSender<io::Result<(
         started,
         duration,
         disturbed,
+        objects: collector.objects,
     })
 }
 
 impl Collector {
     fn new(plan: Plan) -> Self {
+        let unwinder = Unwinder::new();
         Collector {
+            objects: objects::of(unwinder.modules()),
             events: plan.events,
             threads: Threads::new(plan.period, plan.events),
             tally: Tally::default(),
             strays: Strays::default(),
-            unwinder: Unwinder::new(),
+            unwinder,
             copying: Copying::prepare(),
             stack: Vec::new(),
             bare: BTreeMap::new(),
@@ -169,6 +177,8 @@ impl Collector {
         self.threads.disarm();
         SLOTS.close();
         self.drain();
+        // What has taken the place of something else meanwhile is to be told apart from it.
+        self.refresh();
         SLOTS.release();
         let Collector { threads, tally, bare, .. } = self;
         threads.finish(|rest| settle(rest, tally, bare));
@@ -215,9 +225,14 @@ impl Collector {
         self.unwinder.unwind(registers, stack, &mut self.stack)
     }
 
+    /// Learns of objects that were loaded or unloaded; false when none was.
     fn refresh(&mut self) -> bool {
         self.refreshed = Instant::now();
-        self.unwinder.refresh()
+        let changed = self.unwinder.refresh();
+        if changed {
+            objects::merge(&mut self.objects, objects::of(self.unwinder.modules()));
+        }
+        changed
     }
 }
 

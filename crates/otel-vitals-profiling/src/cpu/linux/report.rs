@@ -53,6 +53,7 @@ pub(super) fn profile(gathered: &Gathered, period: u64) -> Profile {
         duration: Some(gathered.duration),
         comments: comments(gathered, &shares),
         samples,
+        objects: Some(gathered.objects.clone()),
         ..empty(period)
     }
 }
