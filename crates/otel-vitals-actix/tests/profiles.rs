@@ -17,7 +17,6 @@ use otel_vitals_actix::{AdminServer, routes};
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
-use test_harness::pprof::Pprof;
 use wire::{Answer, ask, get, raw, vitals};
 
 #[global_allocator]
@@ -234,29 +233,6 @@ fn the_index_says_what_there_is_with_links_that_answer() {
         assert_eq!(ask(server.address, "HEAD", &link.replace("&#38;", "&"), &[]).status, 200, "{link}");
     }
     assert!(index.text().contains("A profile takes 1s at most"));
-}
-
-#[test]
-fn gos_own_tool_reads_each_over_http() {
-    let Some(pprof) = Pprof::find() else { return eprintln!("skipped: Go is not installed") };
-    let started = vitals(with_profiles);
-    let mounted = routes(&started.vitals);
-    let server = serve!(App::new().configure(mounted.clone()));
-    for (place, kind) in [
-        ("profile?seconds=1", "cpu"),
-        ("heap", "inuse_space"),
-        ("heap?seconds=1", "inuse_space"),
-        ("allocs", "alloc_space"),
-        ("threadcreate", "threads"),
-        ("tasks", "tasks"),
-        ("goroutine", "tasks"),
-        ("block", "delay"),
-        ("mutex", "delay"),
-    ] {
-        let top = pprof.fetch(&format!("http://{}/debug/pprof/{place}", server.address), &["-top"]);
-        assert!(top.contains(&format!("Type: {kind}\n")), "{place}: {top}");
-        assert!(top.contains("flat%"), "{place}: {top}");
-    }
 }
 
 #[cfg(feature = "flamegraph")]
