@@ -64,7 +64,7 @@ pub(crate) async fn answer(state: Arc<State>, request: HttpRequest, posted: Byte
     // What is asked is not kept while it is answered.
     let below = request.match_info().unprocessed().to_owned();
     match below.as_str() {
-        "" | "/" => answer::html(index::page(&state, request.uri().path())),
+        "" | "/" => index::answer(state, request.uri().path()).await,
         "/cmdline" => cmdline::answer(&state),
         "/trace" => {
             refused(StatusCode::NOT_FOUND, "there are no traces of execution: Go's are of its scheduler\n")
@@ -98,7 +98,8 @@ fn refused(status: StatusCode, text: impl MessageBody + 'static) -> HttpResponse
     of_go(answer::text(status, text))
 }
 
-fn of_go(mut response: HttpResponse) -> HttpResponse {
+/// A refusal as Go has it.
+pub(crate) fn of_go(mut response: HttpResponse) -> HttpResponse {
     const GO: HeaderName = HeaderName::from_static("x-go-pprof");
     response.headers_mut().insert(GO, HeaderValue::from_static("1"));
     response

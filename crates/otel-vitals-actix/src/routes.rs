@@ -100,9 +100,19 @@ impl HttpServiceFactory for Routes {
             table.get(&monitor.debug_vars, Access::Debug, variables::answer);
         }
         if monitor.pprof {
-            table.tree(&monitor.debug_pprof, Access::Debug, pprof::methods, pprof::answer);
+            let rules = Rules { access: Access::Debug, methods: pprof::methods, mark: pprof::of_go };
+            table.tree(&monitor.debug_pprof, rules, pprof::answer);
         }
     }
+}
+
+/// How a place is answered.
+#[derive(Clone, Copy)]
+struct Rules {
+    access: Access,
+    methods: fn(&HttpRequest) -> Methods,
+    /// What a refusal gets so that it is like those of the handler. What the gate says is the same everywhere.
+    mark: fn(HttpResponse) -> HttpResponse,
 }
 
 /// Where routes are put.
@@ -134,26 +144,21 @@ impl Table<'_> {
     {
         let place = path::exactly(&path::below(&self.state.monitor().prefix, route));
         let handler = move |state, request, _| handler(state, request);
-        self.put(place, access, |_| Methods::Asking, handler);
+        self.put(place, Rules { access, methods: |_| Methods::Asking, mark: |refusal| refusal }, handler);
     }
 
-    /// `handler` answers `methods` at `route` and at everything below it, and is given what was posted. What of the path is below it is
+    /// `handler` answers at `route` and at everything below it, and is given what was posted. What of the path is below it is
     /// `request.match_info().unprocessed()`, empty or with its slash.
-    fn tree<H, F>(&mut self, route: &str, access: Access, methods: fn(&HttpRequest) -> Methods, handler: H)
+    fn tree<H, F>(&mut self, route: &str, rules: Rules, handler: H)
     where
         H: Fn(Arc<State>, HttpRequest, Bytes) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
-        self.put(path::tree(&path::below(&self.state.monitor().prefix, route)), access, methods, handler);
+        self.put(path::tree(&path::below(&self.state.monitor().prefix, route)), rules, handler);
     }
 
-    fn put<H, F>(
-        &mut self,
-        place: ResourceDef,
-        access: Access,
-        methods: fn(&HttpRequest) -> Methods,
-        handler: H,
-    ) where
+    fn put<H, F>(&mut self, place: ResourceDef, rules: Rules, handler: H)
+    where
         H: Fn(Arc<State>, HttpRequest, Bytes) -> F + Clone + 'static,
         F: Future<Output = HttpResponse> + 'static,
     {
@@ -162,7 +167,7 @@ impl Table<'_> {
             let (state, handler) = (Arc::clone(&state), handler.clone());
             let (request, mut payload) = request.into_parts();
             async move {
-                let asked = ask(state, access, methods, request.clone(), &mut payload, handler);
+                let asked = ask(state, rules, request.clone(), &mut payload, handler);
                 let response = contained(asked).await;
                 let response = unread::held(response, payload);
                 Ok::<_, Error>(ServiceResponse::new(request, response))
@@ -175,8 +180,7 @@ impl Table<'_> {
 /// The gate comes first, so that who may not pass does not learn what is behind it.
 async fn ask<H, F>(
     state: Arc<State>,
-    access: Access,
-    methods: fn(&HttpRequest) -> Methods,
+    rules: Rules,
     request: HttpRequest,
     payload: &mut Payload,
     handler: H,
@@ -185,16 +189,16 @@ where
     H: Fn(Arc<State>, HttpRequest, Bytes) -> F,
     F: Future<Output = HttpResponse>,
 {
-    if let Some(refusal) = state.gate.refuse(access, &request).await {
+    if let Some(refusal) = state.gate.refuse(rules.access, &request).await {
         return refusal;
     }
-    let methods = methods(&request);
+    let methods = (rules.methods)(&request);
     if !methods.allow(request.method()) {
-        return methods.refuse();
+        return (rules.mark)(methods.refuse());
     }
     let read = if *request.method() == Method::POST { posted::read(payload).await } else { Ok(Bytes::new()) };
     match read {
         Ok(posted) => handler(state, request, posted).await,
-        Err(refused) => refused.answer(),
+        Err(refused) => (rules.mark)(refused.answer()),
     }
 }

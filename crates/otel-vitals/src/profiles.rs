@@ -6,14 +6,18 @@ use otel_vitals_runtime::RuntimeTasks;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, HeapProfileConfig, HeapSource};
 use crate::error::Error;
-use crate::profiling::{self, Profile, cpu, heap};
+use crate::profiling::{Profile, cpu, heap};
 use crate::vitals::Vitals;
 pub use recording::CpuRecording;
+
+/// Where tasks are of which a runtime has not told what they wait for, beyond the first ten thousand for one.
+const NOT_TOLD: &str = "[not told]";
 
 /// How long a runtime may take to tell what its tasks wait for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -127,6 +131,8 @@ impl Vitals {
     /// The tasks that are alive on each tokio runtime that is watched. With the feature `taskdump`, in a program for Linux that is built with
     /// `--cfg tokio_unstable`, with what each of them waits for.
     ///
+    /// Those of which a runtime has not told, beyond the first ten thousand for one, are at `[not told]`.
+    ///
     /// With that it waits up to two seconds for the runtimes to tell, which stop all of their workers for it: call it on a thread of its own, and
     /// not often.
     ///
@@ -141,7 +147,7 @@ impl Vitals {
         let mut profile = Profile::counts("tasks", "count", []);
         for RuntimeTasks { runtime, alive, stacks, .. } in runtimes {
             match stacks {
-                Some(stacks) => add_stacks(&mut profile, &runtime, stacks),
+                Some(stacks) => add_stacks(&mut profile, &runtime, alive, stacks),
                 None => profile.count([runtime], [], alive as u64),
             }
         }
@@ -149,8 +155,12 @@ impl Vitals {
     }
 }
 
-/// Adds what the tasks of a runtime wait for, which is at the root of their stacks.
-fn add_stacks(profile: &mut Profile, runtime: &str, stacks: Vec<Vec<u64>>) {
+/// Adds what the tasks of a runtime wait for, which is at the root of their stacks, and those of which nobody has told.
+fn add_stacks(profile: &mut Profile, runtime: &str, alive: usize, stacks: Vec<Vec<u64>>) {
+    let untold = alive.saturating_sub(stacks.len());
+    if untold > 0 {
+        profile.count([NOT_TOLD.to_owned(), runtime.to_owned()], [], untold as u64);
+    }
     let mut counted = BTreeMap::<Vec<u64>, u64>::new();
     for stack in stacks {
         *counted.entry(stack).or_default() += 1;
@@ -168,7 +178,7 @@ fn snapshot(source: HeapSource) -> Result<Profile, Error> {
         #[cfg(not(feature = "jemalloc"))]
         HeapSource::Jemalloc => {
             let why = "otel-vitals is built without its feature jemalloc";
-            return Err(profiling::Error::Unavailable { what: "heap profile of jemalloc", why }.into());
+            return Err(crate::profiling::Error::Unavailable { what: "heap profile of jemalloc", why }.into());
         }
     })
 }
@@ -176,15 +186,18 @@ fn snapshot(source: HeapSource) -> Result<Profile, Error> {
 /// Whether the heap is sampled because of us.
 #[derive(Debug)]
 pub(crate) struct Sampling {
-    is_on: bool,
+    /// The interval that these vitals have set; zero when it was not they who turned sampling on, or once they have turned it off.
+    ours: AtomicU64,
 }
 
 impl Sampling {
-    /// Has the heap sampled, if `config` says so and the global allocator can.
+    /// Has the heap sampled, if `config` says so and the global allocator can. Where it is sampled already it stays as it is: that is the business of
+    /// whoever turned it on.
     pub(crate) fn start(config: &Config) -> Self {
         let HeapProfileConfig { enabled, interval, source } = config.profiling.heap;
-        if config.disabled || !enabled || source != HeapSource::Sampler {
-            return Sampling { is_on: false };
+        let none = Sampling { ours: AtomicU64::new(0) };
+        if config.disabled || !enabled || source != HeapSource::Sampler || heap::interval() > 0 {
+            return none;
         }
         let installed = heap::install(u64::from(interval));
         if let Err(error) = &installed {
@@ -192,11 +205,16 @@ impl Sampling {
                 tracing::debug!(target: "otel_vitals", %error, "the heap is not sampled");
             });
         }
-        Sampling { is_on: installed.is_ok() }
+        match installed {
+            Ok(()) => Sampling { ours: AtomicU64::new(heap::interval()) },
+            Err(_) => none,
+        }
     }
 
+    /// Turns sampling off again, once, unless somebody else has set another interval meanwhile.
     pub(crate) fn stop(&self) {
-        if self.is_on {
+        let ours = self.ours.swap(0, Ordering::Relaxed);
+        if ours > 0 && heap::interval() == ours {
             heap::set_interval(0);
         }
     }
@@ -222,4 +240,20 @@ fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(),
 /// The error of a thread that ended before it told anything.
 fn ended() -> Error {
     Error::Start { what: "the thread of a profile", source: io::Error::other("it panicked") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_of_which_nobody_has_told_are_counted_apart() {
+        let mut profile = Profile::counts("tasks", "count", []);
+        add_stacks(&mut profile, "main", 10, vec![vec![0x10], vec![0x20], vec![0x10]]);
+        add_stacks(&mut profile, "other", 1, vec![vec![0x10], vec![0x20]]);
+        assert_eq!(profile.total("tasks"), Some(12));
+        let text = profile.collapsed();
+        assert!(text.lines().any(|line| line == "main;[not told] 7"), "{text}");
+        assert!(!text.contains("other;[not told]"), "{text}");
+    }
 }

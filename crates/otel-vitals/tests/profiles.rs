@@ -138,6 +138,24 @@ fn the_heap_is_sampled_as_configured_until_the_shutdown() {
     assert!(freed.total("inuse_space").unwrap() <= -(48 << 20), "{:?}", freed.total("inuse_space"));
     let _ = started.vitals.shutdown();
     assert_eq!(heap::interval(), 0, "after a shutdown nobody samples");
+    heap::set_interval(1 << 10);
+    let _ = started.vitals.shutdown();
+    assert_eq!(heap::interval(), 1 << 10, "a second shutdown leaves alone what others sample");
+    heap::set_interval(0);
+}
+
+#[test]
+fn sampling_that_is_somebody_elses_is_left_as_it_is() {
+    let started = vitals(|config| config.profiling.heap.interval = 1 << 20);
+    heap::set_interval(1 << 15);
+    let _ = started.vitals.shutdown();
+    assert_eq!(heap::interval(), 1 << 15, "it was changed meanwhile");
+    drop(started);
+    let started = vitals(|config| config.profiling.heap.interval = 1 << 20);
+    assert_eq!(heap::interval(), 1 << 15, "it was on before");
+    let _ = started.vitals.shutdown();
+    assert_eq!(heap::interval(), 1 << 15, "it was on before");
+    heap::set_interval(0);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The index, which says what there is and what each is.
 
+use actix_web::HttpResponse;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use crate::answer;
 use crate::state::State;
 
 /// What comes before the entries.
@@ -39,7 +42,7 @@ const ENTRIES: &[Entry] = &[
     (
         "flamegraph",
         "A picture of CPU time, from now on for [flamegraph?seconds=10]; of the heap [flamegraph?profile=heap], and of what was ever \
-         allocated [flamegraph?profile=allocs].",
+         allocated [flamegraph?profile=allocs]; of how these grow with [flamegraph?profile=heap&seconds=10].",
     ),
     ("cmdline", "The program, and its arguments where monitor.cmdline is true."),
     ("symbol", "Names of addresses, which are joined by + after the question mark or in what is posted."),
@@ -48,9 +51,25 @@ const ENTRIES: &[Entry] = &[
 #[cfg(not(feature = "profiling"))]
 const ENTRIES: &[Entry] = &[("cmdline", "The program, and its arguments where monitor.cmdline is true.")];
 
-/// The index at `path`. Links have all of it, because `NormalizePath` may have taken the slash at its end, by which a browser would
+/// The index at `path`. How large the tables of the heap are takes a look at all of their pages: not on a worker.
+#[cfg(feature = "profiling")]
+pub(super) async fn answer(state: Arc<State>, path: &str) -> HttpResponse {
+    let (of_page, path) = (Arc::clone(&state), path.to_owned());
+    match state.profiles.now(move || Ok(page(&of_page, &path))).await {
+        Ok(page) => answer::html(page),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+/// The index at `path`.
+#[cfg(not(feature = "profiling"))]
+pub(super) async fn answer(state: Arc<State>, path: &str) -> HttpResponse {
+    answer::html(page(&state, path))
+}
+
+/// The page. Links have all of it, because `NormalizePath` may have taken the slash at its end, by which a browser would
 /// find what is below.
-pub(super) fn page(state: &State, path: &str) -> String {
+fn page(state: &State, path: &str) -> String {
     let below = escaped(path.trim_end_matches('/'));
     let mut page = HEAD.to_owned();
     page.push_str(&remarks(state));

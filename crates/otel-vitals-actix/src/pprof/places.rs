@@ -8,11 +8,14 @@ use crate::blocking::on_a_thread;
 
 /// What is taken and written at a time, CPU profiles aside.
 const AT_ONCE: usize = 2;
+/// CPU profiles that are taken or written at a time, of which one is taken: the next may begin while one is written.
+const CPU: usize = 2;
 /// Differences that wait for their end at a time.
 const DIFFERENCES: usize = 2;
 
 /// The places of those whose profiles are taken now.
 pub(crate) struct Places {
+    recording: Arc<Semaphore>,
     cpu: Arc<Semaphore>,
     others: Arc<Semaphore>,
     differences: Arc<Semaphore>,
@@ -21,18 +24,28 @@ pub(crate) struct Places {
 /// A place, until it is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
+/// The places of a CPU profile.
+pub(super) struct CpuPlaces {
+    /// Until it has been taken.
+    pub(super) recording: Place,
+    /// Until it is written.
+    pub(super) whole: Place,
+}
+
 impl Default for Places {
     fn default() -> Self {
-        let [cpu, others, differences] =
-            [1, AT_ONCE, DIFFERENCES].map(|places| Arc::new(Semaphore::new(places)));
-        Places { cpu, others, differences }
+        let [recording, cpu, others, differences] =
+            [1, CPU, AT_ONCE, DIFFERENCES].map(|places| Arc::new(Semaphore::new(places)));
+        Places { recording, cpu, others, differences }
     }
 }
 
 impl Places {
-    /// The place of the CPU profile, which it has until it is written.
-    pub(super) fn cpu(&self) -> Result<Place, Refusal> {
-        Arc::clone(&self.cpu).try_acquire_owned().map_err(|_| Refusal::busy())
+    /// The places of a CPU profile.
+    pub(super) fn cpu(&self) -> Result<CpuPlaces, Refusal> {
+        let recording = Arc::clone(&self.recording).try_acquire_owned().map_err(|_| Refusal::busy())?;
+        let whole = Arc::clone(&self.cpu).try_acquire_owned().map_err(|_| Refusal::unwritten())?;
+        Ok(CpuPlaces { recording, whole })
     }
 
     pub(super) fn difference(&self) -> Result<Place, Refusal> {

@@ -29,6 +29,12 @@ impl Refusal {
         profiling::Error::Busy.into()
     }
 
+    /// Of a CPU profile, when those before it are not written yet.
+    pub(super) fn unwritten() -> Self {
+        let text = "two CPU profiles are being written, and no more are at a time";
+        Refusal { status: StatusCode::SERVICE_UNAVAILABLE, text: Cow::Borrowed(text) }
+    }
+
     /// Of others, which are answered a few at a time.
     pub(super) fn crowded() -> Self {
         let text = "others are being answered profiles, and only two are at a time";

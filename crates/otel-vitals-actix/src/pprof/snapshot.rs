@@ -52,12 +52,22 @@ impl Kind {
     pub(super) fn take(self, vitals: &Vitals) -> Result<Profile, Refusal> {
         Ok(match self.of {
             Of::Heap => vitals.heap_snapshot()?,
-            Of::Allocations => vitals.heap_snapshot()?.showing("alloc_space"),
+            Of::Allocations => allocations(vitals.heap_snapshot()?)?,
             Of::Threads => threads::profile()?,
             Of::Tasks => vitals.task_snapshot(),
             Of::Contentions => Profile::contentions(),
         })
     }
+}
+
+/// The same heap with what was ever allocated first, if that is known.
+fn allocations(heap: Profile) -> Result<Profile, Refusal> {
+    const SHOWN: &str = "alloc_space";
+    if heap.total(SHOWN).is_none() {
+        let text = "what was ever allocated is not known here: jemalloc keeps that when it is told `prof_accum:true` as well";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(heap.showing(SHOWN))
 }
 
 pub(super) async fn answer(
@@ -70,7 +80,10 @@ pub(super) async fn answer(
     let is_head = *request.method() == Method::HEAD;
     match parameters.difference()? {
         Some(_) if is_head => Ok(PROFILE.head(name_of_difference)),
-        Some(after) => Ok(PROFILE.answer(name_of_difference, difference(state, kind, after).await?)),
+        Some(after) => {
+            let write = |profile: &Profile| gzip::after_header(profile.pprof());
+            Ok(PROFILE.answer(name_of_difference, difference(state, kind, after, write).await?))
+        }
         None if parameters.debug() && is_head => Ok(answer::text(StatusCode::OK, Unsaid)),
         None if parameters.debug() => {
             let text = now(state, kind, |profile| profile.text()).await?;
@@ -94,11 +107,12 @@ async fn now<T: Send + 'static>(
     state.profiles.now(move || kind.take(&vitals).map(write)).await
 }
 
-/// What will have changed `after` so long a time.
-async fn difference(
+/// What will have changed `after` so long a time, written.
+pub(super) async fn difference(
     state: Arc<State>,
     kind: Kind,
     after: Duration,
+    write: impl FnOnce(&Profile) -> Rest + Send + 'static,
 ) -> Result<impl Future<Output = Rest> + 'static, Refusal> {
     let place = state.profiles.difference()?;
     let earlier = now(Arc::clone(&state), kind, |profile| profile).await?;
@@ -109,7 +123,21 @@ async fn difference(
             () = shutdown::begun(state.vitals()) => {}
         }
         let vitals = state.vitals().clone();
-        let write = move || Ok(gzip::after_header(kind.take(&vitals)?.since(&earlier).pprof()));
-        state.profiles.soon(write).await.ok()?
+        let work = move || Ok(write(&kind.take(&vitals)?.since(&earlier)));
+        state.profiles.soon(work).await.ok()?
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocations_that_nobody_has_counted_are_refused_with_what_it_takes() {
+        let held_alone = Profile::counts("inuse_space", "bytes", [("main".to_owned(), 1)]);
+        let refusal = allocations(held_alone).unwrap_err();
+        assert!(refusal.into_text().contains("`prof_accum:true`"));
+        let counted = Profile::counts("alloc_space", "bytes", []);
+        assert_eq!(allocations(counted).unwrap().total("alloc_space"), Some(0));
+    }
 }

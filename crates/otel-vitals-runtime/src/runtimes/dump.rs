@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::dump::{Backtrace, Task};
 use tokio::runtime::{Dump, Handle};
 use tokio::task::Id;
@@ -16,6 +16,8 @@ use super::Watched;
 /// The most tasks of a runtime that are told of, and the most frames of each.
 const MOST_TASKS: usize = 10_000;
 const MOST_FRAMES: usize = 128;
+/// How long what has been told may take to be read.
+const READING: Duration = Duration::from_secs(5);
 
 /// Numbers of the runtimes that have been asked and have not answered.
 static ASKED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
@@ -48,8 +50,9 @@ pub(super) fn ask(watched: &Arc<Watched>) -> Option<Asked> {
 impl Asked {
     pub(super) fn stacks(self, deadline: Instant) -> Option<Vec<Vec<u64>>> {
         let dump = self.dump.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+        let until = Instant::now() + READING;
         let theirs = dump.tasks().iter().filter(|task| !self.own.contains(&Some(task.id())));
-        Some(theirs.take(MOST_TASKS).map(stack).collect())
+        Some(theirs.take(MOST_TASKS).take_while(|_| Instant::now() < until).map(stack).collect())
     }
 }
 
@@ -91,7 +94,6 @@ mod tests {
     use super::*;
     use crate::{Pauses, Runtimes};
     use std::sync::Barrier;
-    use std::time::Duration;
     use tokio::runtime::Builder;
     use tokio::sync::Notify;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::pprof::cpu;
 use crate::pprof::parameters::Parameters;
 use crate::pprof::refusal::Refusal;
-use crate::pprof::snapshot::Kind;
+use crate::pprof::snapshot::{Kind, difference};
 use crate::pprof::streamed::SVG;
 use crate::state::State;
 
@@ -31,9 +31,10 @@ pub(in crate::pprof) async fn answer(
         }
         "cpu" => SVG
             .answer(None, cpu::begin(state, &parameters, |profile| drawn(&profile, "CPU time").ok()).await?),
-        "heap" | "allocs" if is_head => SVG.head(None),
-        "heap" => SVG.at_once(None, of_heap(&state, "heap", "Heap").await?),
-        "allocs" => SVG.at_once(None, of_heap(&state, "allocs", "Allocations").await?),
+        "heap" => of_heap(state, &parameters, is_head, "heap", ["Heap", "Growth of the heap"]).await?,
+        "allocs" => {
+            of_heap(state, &parameters, is_head, "allocs", ["Allocations", "New allocations"]).await?
+        }
         _ => {
             let text = "invalid value for \"profile\" - must be cpu, heap or allocs";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
@@ -42,10 +43,27 @@ pub(in crate::pprof) async fn answer(
     Ok(with_policy(response))
 }
 
-async fn of_heap(state: &State, name: &str, title: &'static str) -> Result<Bytes, Refusal> {
+/// The heap of now, or with `seconds` by what it grows in them; the titles are of these.
+async fn of_heap(
+    state: Arc<State>,
+    parameters: &Parameters,
+    is_head: bool,
+    name: &str,
+    [title, title_of_growth]: [&'static str; 2],
+) -> Result<HttpResponse, Refusal> {
     let kind = Kind::named(name).ok_or_else(Refusal::failed)?;
-    let vitals = state.vitals().clone();
-    state.profiles.now(move || drawn(&kind.take(&vitals)?, title)).await
+    match parameters.difference()? {
+        _ if is_head => Ok(SVG.head(None)),
+        Some(after) => {
+            let draw = move |profile: &Profile| drawn(profile, title_of_growth).ok();
+            Ok(SVG.answer(None, difference(state, kind, after, draw).await?))
+        }
+        None => {
+            let vitals = state.vitals().clone();
+            let drawn = state.profiles.now(move || drawn(&kind.take(&vitals)?, title)).await?;
+            Ok(SVG.at_once(None, drawn))
+        }
+    }
 }
 
 /// The picture without the declaration that it begins with.
