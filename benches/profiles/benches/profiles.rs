@@ -121,7 +121,8 @@ fn slowdown(subjects: &[Subject], work: Work, runs: &[Vec<Said>], goals: &mut Ta
         let [fastest, median] = least_and_median(said.iter().map(Said::unit));
         let base = runs.get(subject.base).unwrap();
         let [base_fastest, base_median] = least_and_median(base.iter().map(Said::unit));
-        let [more, by_medians] = [(fastest, base_fastest), (median, base_median)].map(|(own, base)| (own / base - 1.0) * 100.0);
+        let [more, by_medians] =
+            [(fastest, base_fastest), (median, base_median)].map(|(own, base)| (own / base - 1.0) * 100.0);
         let beside = subjects.get(subject.base).unwrap().name;
         table.row([
             subject.name.to_owned(),
@@ -142,7 +143,13 @@ fn slowdown(subjects: &[Subject], work: Work, runs: &[Vec<Said>], goals: &mut Ta
 }
 
 fn accuracy(subjects: &[Subject], runs: &[Vec<Said>], goals: &mut Table) {
-    let mut table = Table::new(["of the CPU time that was spent", "counted in samples: median, %", "least, %", "most, %", "told: median, %"]);
+    let mut table = Table::new([
+        "of the CPU time that was spent",
+        "counted in samples: median, %",
+        "least, %",
+        "most, %",
+        "told: median, %",
+    ]);
     for (subject, said) in subjects.iter().zip(runs) {
         let said: Vec<_> = said.iter().filter(|said| said.counted > 0).collect();
         let part = |time: u64, said: &Said| time as f64 / said.spent as f64 * 100.0;

@@ -83,7 +83,7 @@ fn first(stack: &[Shown<'_>], wanted: impl Fn(&Line) -> bool) -> Option<(usize, 
 
 /// Whether it is what allocates, or measures that.
 fn is_allocator(line: &Line) -> bool {
-    const ALLOCATOR: [&str; 16] = [
+    const ALLOCATOR: [&str; 18] = [
         "otel_vitals_alloc::",
         "<otel_vitals_alloc::",
         "otel_vitals_profiling::",
@@ -100,10 +100,15 @@ fn is_allocator(line: &Line) -> bool {
         "<alloc::raw_vec::",
         "tikv_jemallocator::",
         "<tikv_jemallocator::",
+        // Its own functions, where it is C and has no names of paths.
+        "_rjem_",
+        "prof_backtrace",
     ];
     const FILES: [&str; 2] = ["/library/alloc/src/alloc.rs", "/library/alloc/src/raw_vec"];
+    const JEMALLOC: &str = "/jemalloc/src/";
     let function = &line.function;
     is_ours(&function.file)
+        || function.file.contains(JEMALLOC)
         || ALLOCATOR.iter().any(|start| function.name.starts_with(start))
         || in_standard_library(&function.file) && FILES.iter().any(|file| function.file.contains(file))
 }

@@ -10,7 +10,8 @@ static ALLOCATOR: Counting = Counting::system();
 fn main() -> ExitCode {
     // Linked, and not run.
     if black_box(false) {
-        let server = otel_vitals::init().ok().and_then(|vitals| otel_vitals_actix::AdminServer::start(&vitals).ok());
+        let server =
+            otel_vitals::init().ok().and_then(|vitals| otel_vitals_actix::AdminServer::start(&vitals).ok());
         black_box(server.is_some());
     }
     benches_profiles::program::main()

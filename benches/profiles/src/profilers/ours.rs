@@ -24,7 +24,11 @@ impl Cpu {
             Trigger::Timers => cpu::Trigger::Timers,
             Trigger::Perf => cpu::Trigger::Perf,
         };
-        Ok(Cpu { period: Duration::from_secs(1) / frequency, recording: Some(cpu::start(&options)?), profile: None })
+        Ok(Cpu {
+            period: Duration::from_secs(1) / frequency,
+            recording: Some(cpu::start(&options)?),
+            profile: None,
+        })
     }
 }
 
@@ -37,7 +41,10 @@ impl Running for Cpu {
         self.profile.map_or(Produced::default(), |profile| Produced {
             bytes: profile.pprof().len(),
             // Its `cpu` is made to fit what the process has spent; what was counted is what can be wrong.
-            counted: profile.total("samples").and_then(|samples| u32::try_from(samples).ok()).map(|samples| self.period * samples),
+            counted: profile
+                .total("samples")
+                .and_then(|samples| u32::try_from(samples).ok())
+                .map(|samples| self.period * samples),
             total: profile.total("cpu").and_then(|time| u64::try_from(time).ok()).map(Duration::from_nanos),
         })
     }

@@ -8,6 +8,9 @@ impl Running for Heap {
     fn stop(&mut self) {}
 
     fn produce(self: Box<Self>) -> Produced {
-        Produced { bytes: pprof_alloc::generate_pprof().map_or(0, |profile| profile.len()), ..Produced::default() }
+        Produced {
+            bytes: pprof_alloc::generate_pprof().map_or(0, |profile| profile.len()),
+            ..Produced::default()
+        }
     }
 }

@@ -15,8 +15,10 @@ impl Cpu {
     pub(super) fn start(frequency: u32) -> anyhow::Result<Self> {
         // Left out as its documentation advises, because libgcc crashes when it is interrupted there.
         let left_out = ["libc", "libgcc", "pthread", "vdso"];
-        let guard =
-            ProfilerGuardBuilder::default().frequency(i32::try_from(frequency)?).blocklist(&left_out).build()?;
+        let guard = ProfilerGuardBuilder::default()
+            .frequency(i32::try_from(frequency)?)
+            .blocklist(&left_out)
+            .build()?;
         Ok(Cpu { frequency, guard, samples: 0 })
     }
 }
