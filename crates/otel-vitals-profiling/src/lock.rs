@@ -17,6 +17,15 @@ impl<T> Lock<T> {
         Lock { process: AtomicU32::new(0), of: Mutex::new(value) }
     }
 
+    /// None where anybody has it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.of.try_lock() {
+            Ok(free) => Some(free),
+            Err(TryLockError::Poisoned(free)) => Some(free.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// None where the process is the child of a fork and a thread of the parent's had it.
     pub(crate) fn lock(&self) -> Option<MutexGuard<'_, T>> {
         let own = process::id();
@@ -25,11 +34,7 @@ impl<T> Lock<T> {
         {
             return Some(self.of.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        let free = match self.of.try_lock() {
-            Ok(free) => free,
-            Err(TryLockError::Poisoned(free)) => free.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let free = self.try_lock()?;
         self.process.store(own, Relaxed);
         Some(free)
     }

@@ -61,8 +61,8 @@ fn a_second_init_is_an_error() {
 
 #[test]
 fn switched_off() {
-    // Without an exporter pauses are watched all the same, for who asks in the program itself.
-    for (key, value, threads) in [("OTEL_SDK_DISABLED", "true", 1), ("OTEL_METRICS_EXPORTER", "none", 2)] {
+    // Without an exporter pauses are watched all the same, and the heap is sampled, for who asks in the program itself.
+    for (key, value, threads) in [("OTEL_SDK_DISABLED", "true", 1), ("OTEL_METRICS_EXPORTER", "none", 3)] {
         let peer = Peer::start(Behaviour::Silent);
         let mut subject = plain().grpc(peer.endpoint()).env(key, value).start();
         subject.init().clone().ok();

@@ -38,9 +38,12 @@ pub(super) fn install(interval: u64) -> Result<(), Error> {
     if !is_counted() {
         return Err(unavailable("the global allocator is not otel_vitals_alloc::Counting"));
     }
-    stack::prepare().map_err(|source| Error::System { what: "a thread for heap profiles", source })?;
+    stack::prepare().map_err(|source| Error::System { what: "walking stacks for heap profiles", source })?;
     HEAP.prepare().map_err(|source| Error::System { what: "memory for heap profiles", source })?;
+    stack::keep_up(interval > 0)
+        .map_err(|source| Error::System { what: "a thread for heap profiles", source })?;
     if !sampling::install(&HEAP, interval) {
+        stack::keep_up(false).unwrap_or_default();
         return Err(unavailable(
             "another sampler of allocations is installed, or this build has no sampling",
         ));
@@ -69,6 +72,9 @@ pub(super) fn set_interval(interval: u64) {
             PERIOD.store(interval, Relaxed);
         }
         sampling::set_interval(interval);
+        if let Err(error) = stack::keep_up(interval > 0) {
+            tracing::warn!(%error, "stacks of heap samples end at libraries that are loaded from now on: there is no thread to keep up with them");
+        }
     }
 }
 

@@ -40,7 +40,7 @@ const TABLES: u8 = 2;
 /// Finds out how to walk, and gets all that it takes. To be called before [`walk`] from an ordinary place; once is enough.
 ///
 /// # Errors
-/// When there is no thread to be had.
+/// In the child of a fork that came in the midst of it.
 pub(crate) fn prepare() -> io::Result<Way> {
     static ONE_AT_A_TIME: Lock<()> = Lock::new(());
     let forked = || io::Error::other("the process was forked from one that was about to begin with it");
@@ -55,9 +55,22 @@ pub(crate) fn prepare() -> io::Result<Way> {
     if way == Way::FramePointers {
         slots::forget();
     }
-    learner::start(way)?;
     WAY.store(if way == Way::Tables { TABLES } else { FRAME_POINTERS }, Release);
     Ok(way)
+}
+
+/// Whether to keep up with what is loaded, by a thread of ours, once it is [prepared](prepare).
+///
+/// # Errors
+/// When there is no thread to be had.
+pub(crate) fn keep_up(with_it: bool) -> io::Result<()> {
+    match way().filter(|_| with_it) {
+        Some(way) => learner::start(way),
+        None => {
+            learner::end();
+            Ok(())
+        }
+    }
 }
 
 /// Gets to know what is loaded now, for walks of this way.

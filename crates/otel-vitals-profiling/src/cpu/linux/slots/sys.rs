@@ -77,7 +77,7 @@ impl Stacks {
 /// Sleeps while `word` is `value`, at most so long; a signal or a wake-up for nothing may end it sooner.
 pub(super) fn wait(word: &AtomicU32, value: u32, most: Duration) {
     let most = libc::timespec {
-        tv_sec: most.as_secs().min(i32::MAX as u64) as libc::time_t,
+        tv_sec: most.as_secs().min(i32::MAX as u64) as _,
         tv_nsec: most.subsec_nanos().into(),
     };
     // SAFETY: both addresses are of memory that outlives the call.

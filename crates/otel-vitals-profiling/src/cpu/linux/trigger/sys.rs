@@ -202,5 +202,5 @@ fn nanoseconds(time: &timespec) -> u64 {
 }
 
 fn time(nanoseconds: u64) -> timespec {
-    timespec { tv_sec: (nanoseconds / NANOS) as libc::time_t, tv_nsec: (nanoseconds % NANOS) as _ }
+    timespec { tv_sec: (nanoseconds / NANOS) as _, tv_nsec: (nanoseconds % NANOS) as _ }
 }
