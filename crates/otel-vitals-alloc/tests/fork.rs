@@ -56,8 +56,10 @@ fn with_threads(threads: usize, work: impl FnOnce()) {
             });
         }
         ready.wait();
-        work();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         over.wait();
+        // Not before: threads would wait for ever, and the scope for them.
+        outcome.unwrap();
     });
 }
 
@@ -92,7 +94,27 @@ fn which_are_samples() -> u64 {
     })
 }
 
+/// One after the other: what is counted is of the whole process, of the test harness too when another test ends.
 #[test]
+fn children_go_on() {
+    a_child_goes_on_counting_without_growing_from_one_generation_to_the_next();
+    children_go_on_sampling_each_with_gaps_of_its_own();
+}
+
+fn a_child_goes_on_counting_without_growing_from_one_generation_to_the_next() {
+    allocate_and_free(1);
+    // As many shards as one generation needs, and those that the threads of the one before hold.
+    with_threads(10, || {
+        let (before, size) = (counts().unwrap(), own_size());
+        in_child(|| {
+            allocate_and_free(1_000);
+            grown(&before) == (1_000, 1_000)
+        });
+        assert_eq!(grown(&before), (0, 0), "what the child does is the child's");
+        in_child(|| generations(20, &before, 0, size));
+    });
+}
+
 fn children_go_on_sampling_each_with_gaps_of_its_own() {
     sampler::install(100);
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -107,19 +129,4 @@ fn children_go_on_sampling_each_with_gaps_of_its_own() {
     // Any two are the same by chance once in 2^64 times.
     let all = [before, first, second, own];
     assert!(all.iter().all(|one| all.iter().filter(|other| *other == one).count() == 1), "{all:?}");
-}
-
-#[test]
-fn a_child_goes_on_counting_without_growing_from_one_generation_to_the_next() {
-    allocate_and_free(1);
-    // As many shards as one generation needs, and those that the threads of the one before hold.
-    with_threads(10, || {
-        let (before, size) = (counts().unwrap(), own_size());
-        in_child(|| {
-            allocate_and_free(1_000);
-            grown(&before) == (1_000, 1_000)
-        });
-        assert_eq!(grown(&before), (0, 0), "what the child does is the child's");
-        in_child(|| generations(20, &before, 0, size));
-    });
 }
