@@ -139,7 +139,8 @@ mod tests {
         assert!((blocks(1 << 19, 1 << 19) - 1.581_976_7).abs() < 2e-4);
         assert!((blocks(8, 1 << 19) - 65_536.5).abs() < 2e-4);
         assert!(blocks(1, 1) > 1.58);
-        assert_eq!(blocks(1, 1 << 40), (1_u64 << 40) as f64 + 0.5);
+        // The last digit of `exp` is not the same everywhere.
+        assert!((blocks(1, 1 << 40) - (1_u64 << 40) as f64 - 0.5).abs() < 0.01);
         assert!(blocks(0, 0) > 0.0);
     }
 }
