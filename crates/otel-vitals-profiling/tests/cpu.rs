@@ -84,7 +84,7 @@ fn the_total_is_the_cpu_time_spent_and_is_of_the_threads_that_spent_it() {
     for trigger in triggers() {
         for frequency in [100, 997] {
             let (ready, over) = (Barrier::new(3), Barrier::new(3));
-            let mut all = (Duration::ZERO, Duration::ZERO);
+            let mut spent = Duration::ZERO;
             let mut profile = None;
             thread::scope(|scope| {
                 for _ in 0..2 {
@@ -98,16 +98,16 @@ fn the_total_is_the_cpu_time_spent_and_is_of_the_threads_that_spent_it() {
                         })
                         .unwrap();
                 }
-                all.0 = threads_time();
+                let before = threads_times();
                 let recording = start(frequency, trigger);
                 ready.wait();
                 over.wait();
-                all.1 = threads_time();
+                spent = threads_time_since(&before);
                 profile = Some(recording.finish());
                 ready.wait();
             });
             let profile = profile.unwrap();
-            let spent = (all.1 - all.0).as_secs_f64();
+            let spent = spent.as_secs_f64();
             let total = profile.total("cpu").unwrap() as f64 / 1e9;
             assert!((total / spent - 1.0).abs() <= MARGIN, "{trigger:?} {frequency}: {total} of {spent}");
             // That is made to fit. What was counted is not: of each of some threads it is right to a period.

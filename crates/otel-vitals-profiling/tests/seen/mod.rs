@@ -9,6 +9,8 @@
 
 use otel_vitals_profiling::cpu::{self, Recording, Trigger};
 use otel_vitals_profiling::{Error, Profile};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -121,12 +123,20 @@ pub(crate) fn work(mut rounds: u64) -> u64 {
     state
 }
 
-/// CPU time of all threads that are there.
-pub(crate) fn threads_time() -> Duration {
+/// CPU time of each thread that is there.
+pub(crate) fn threads_times() -> BTreeMap<OsString, Duration> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let times = tasks.filter_map(|task| {
-        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
+        let task = task.ok()?;
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        Some((task.file_name(), Duration::from_nanos(text.split(' ').next()?.parse().ok()?)))
     });
-    Duration::from_nanos(times.sum())
+    times.collect()
+}
+
+/// CPU time that the threads that are there have spent since then. A thread that was about to end then, as that of the
+/// test before may be even when it was joined, takes nothing of it away.
+pub(crate) fn threads_time_since(before: &BTreeMap<OsString, Duration>) -> Duration {
+    let since = |(id, time)| time - before.get(&id).copied().unwrap_or_default();
+    threads_times().into_iter().map(since).sum()
 }
