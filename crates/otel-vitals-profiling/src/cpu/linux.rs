@@ -47,8 +47,9 @@ struct Turn {
 pub(super) fn start(frequency: u32, trigger: Trigger) -> Result<Recording, Error> {
     let turn = Turn::take()?;
     let period = 1_000_000_000 / u64::from(frequency);
-    handler::install(Signal::Timer).map_err(|source| Error::System { what: "handler of SIGPROF", source })?;
-    let plan = Plan { period, events: with_events(period, trigger)? };
+    let signal = handler::install()
+        .map_err(|source| Error::System { what: "handler of the CPU profile's signal", source })?;
+    let plan = Plan { period, signal, events: with_events(period, trigger, signal)? };
     let stop = Arc::new(AtomicBool::new(false));
     let (begun, begins) = mpsc::sync_channel(1);
     let collector = {
@@ -69,26 +70,25 @@ pub(super) fn start(frequency: u32, trigger: Trigger) -> Result<Recording, Error
 }
 
 /// Whether perf events are used.
-fn with_events(period: u64, trigger: Trigger) -> Result<bool, Error> {
+fn with_events(period: u64, trigger: Trigger, signal: Signal) -> Result<bool, Error> {
     const WHAT: &str = "CPU profile by perf events";
+    // One that is pending at `execve` must do no harm to the new program.
+    let harmless = signal == Signal::Urgent;
     match trigger {
         Trigger::Timers => Ok(false),
         Trigger::Auto => {
             let finer = period < trigger::tick();
             // A filter may end the process for a call that it does not expect.
-            Ok(finer
-                && !trigger::calls_are_filtered()
-                && trigger::events_allowed()
-                && handler::install(Signal::Event).is_ok())
+            Ok(finer && harmless && !trigger::calls_are_filtered() && trigger::events_allowed())
         }
         Trigger::Perf if !trigger::events_allowed() => Err(Error::Unavailable {
             what: WHAT,
             why: "the kernel allows none: kernel.perf_event_paranoid is above 1, or a system call filter forbids it",
         }),
-        Trigger::Perf => match handler::install(Signal::Event) {
-            Ok(()) => Ok(true),
-            Err(_) => Err(Error::Unavailable { what: WHAT, why: "the application has a handler for SIGURG" }),
-        },
+        Trigger::Perf if !harmless => {
+            Err(Error::Unavailable { what: WHAT, why: "the application has a handler for SIGURG" })
+        }
+        Trigger::Perf => Ok(true),
     }
 }
 
@@ -120,7 +120,6 @@ impl Recording {
         let gathered = collector.join().ok().flatten();
         // It has done that, unless it panicked.
         SLOTS.close();
-        handler::remove_events();
         gathered
     }
 }
@@ -153,6 +152,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.is_here() {
+            handler::remove();
             RECORDING.store(0, Release);
         }
     }

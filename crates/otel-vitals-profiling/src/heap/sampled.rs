@@ -6,6 +6,7 @@ mod stacks;
 mod sys;
 
 use std::hint::black_box;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 
@@ -40,10 +41,9 @@ pub(super) fn install(interval: u64) -> Result<(), Error> {
     }
     stack::prepare().map_err(|source| Error::System { what: "walking stacks for heap profiles", source })?;
     HEAP.prepare().map_err(|source| Error::System { what: "memory for heap profiles", source })?;
-    stack::keep_up(interval > 0)
-        .map_err(|source| Error::System { what: "a thread for heap profiles", source })?;
+    keep_up(interval).map_err(|source| Error::System { what: "a thread for heap profiles", source })?;
     if !sampling::install(&HEAP, interval) {
-        stack::keep_up(false).unwrap_or_default();
+        stack::leave_it();
         return Err(unavailable(
             "another sampler of allocations is installed, or this build has no sampling",
         ));
@@ -72,10 +72,19 @@ pub(super) fn set_interval(interval: u64) {
             PERIOD.store(interval, Relaxed);
         }
         sampling::set_interval(interval);
-        if let Err(error) = stack::keep_up(interval > 0) {
+        if let Err(error) = keep_up(interval) {
             tracing::warn!(%error, "stacks of heap samples end at libraries that are loaded from now on: there is no thread to keep up with them");
         }
     }
+}
+
+/// Learns of what is loaded as long as there is sampling.
+fn keep_up(interval: u64) -> io::Result<()> {
+    if interval > 0 {
+        return stack::keep_up();
+    }
+    stack::leave_it();
+    Ok(())
 }
 
 pub(super) fn interval() -> u64 {

@@ -59,18 +59,17 @@ pub(crate) fn prepare() -> io::Result<Way> {
     Ok(way)
 }
 
-/// Whether to keep up with what is loaded, by a thread of ours, once it is [prepared](prepare).
+/// Keeps up with what is loaded, by a thread of ours, once it is [prepared](prepare).
 ///
 /// # Errors
 /// When there is no thread to be had.
-pub(crate) fn keep_up(with_it: bool) -> io::Result<()> {
-    match way().filter(|_| with_it) {
-        Some(way) => learner::start(way),
-        None => {
-            learner::end();
-            Ok(())
-        }
-    }
+pub(crate) fn keep_up() -> io::Result<()> {
+    way().map_or(Ok(()), learner::start)
+}
+
+/// Has that end.
+pub(crate) fn leave_it() {
+    learner::end();
 }
 
 /// Gets to know what is loaded now, for walks of this way.

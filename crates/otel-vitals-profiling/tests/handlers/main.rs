@@ -19,10 +19,12 @@ mod sys;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn main() {
     // Each in a child, in which no handler was installed yet, and which may end by a signal.
-    let scenarios: [(&str, fn()); 6] = [
+    let scenarios: [(&str, fn()); 8] = [
         ("handlers of the application get the signals that are not ours", steps::handler_before),
         ("a handler on top of ours that passes signals on is not called for ever", steps::handler_on_top),
         ("a handler that takes over ends the profile", steps::handler_meanwhile),
+        ("so does one for the other signal, where the application handles the first", steps::other_meanwhile),
+        ("whoever puts the default back ends the profile and not the process", steps::default_meanwhile),
         ("a handler for SIGURG keeps events away", steps::handler_for_events),
         ("a thread that blocks the signal has its CPU time without a stack", steps::blocked),
         ("a child that was forked meanwhile has no part in it and can take its own", steps::forked),
@@ -31,7 +33,7 @@ fn main() {
         assert_eq!(sys::in_child(scenario), Ok(0), "{what}");
     }
     let by_default = sys::in_child(steps::default_action);
-    assert_eq!(by_default, Err(libc::SIGPROF), "what SIGPROF does by default, it still does");
+    assert_eq!(by_default, Err(libc::SIGPROF), "what SIGPROF does by default, it does where we have it, too");
 }
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -39,26 +41,34 @@ mod steps {
     use crate::seen::*;
     use crate::sys;
     use otel_vitals_profiling::Error;
-    use otel_vitals_profiling::cpu::{self, Trigger};
+    use otel_vitals_profiling::cpu::{self, Recording, Trigger};
     use std::sync::atomic::Ordering::Relaxed;
     use std::time::{Duration, Instant};
 
     const DEADLINE: Duration = Duration::from_secs(30);
     const A_WHILE: Duration = Duration::from_millis(50);
+    /// What a profile says that ended early.
+    const DISTURBED: &str = "something else took the signal";
 
     pub(super) fn handler_before() {
-        sys::count_signals();
-        for _ in 0..3 {
+        sys::count_profile_signals();
+        for beside in [false, true] {
+            if beside {
+                // Timers must take that one then.
+                sys::count_urgent_signals();
+            }
             let recording = start(997, Trigger::Timers);
             spend(A_WHILE);
             sys::send();
-            assert!(recording.finish().total("cpu").unwrap() > 0);
+            assert!(recording.finish().total("cpu").unwrap() > 0, "beside both: {beside}");
             sys::send();
         }
-        assert_eq!(sys::COUNTED.load(Relaxed), 6, "its own, and none of ours");
+        assert_eq!(sys::COUNTED.load(Relaxed), 4, "its own, and none of ours");
+        assert_eq!(sys::COUNTED_URGENT.load(Relaxed), 0);
     }
 
     pub(super) fn handler_on_top() {
+        sys::count_urgent_signals();
         drop(start(997, Trigger::Timers));
         sys::count_and_pass_on();
         for _ in 0..3 {
@@ -72,19 +82,54 @@ mod steps {
     }
 
     pub(super) fn handler_meanwhile() {
+        for trigger in triggers() {
+            let recording = start(100, trigger);
+            sys::count_urgent_signals();
+            ends_by_itself(recording);
+            sys::default_urgent();
+        }
+    }
+
+    pub(super) fn other_meanwhile() {
+        sys::count_urgent_signals();
         let recording = start(100, Trigger::Timers);
-        sys::count_signals();
+        sys::count_profile_signals();
+        ends_by_itself(recording);
+    }
+
+    pub(super) fn default_meanwhile() {
+        for trigger in triggers() {
+            let recording = start(997, trigger);
+            spend(A_WHILE);
+            sys::default_urgent();
+            spend(A_WHILE);
+            ends_by_itself(recording);
+            // The next one is whole.
+            let recording = start(997, trigger);
+            spend(A_WHILE);
+            let text = recording.finish().text();
+            assert!(!text.contains(DISTURBED), "{text}");
+        }
+    }
+
+    fn ends_by_itself(recording: Recording) {
         let until = Instant::now() + DEADLINE;
-        while std::fs::read_to_string("/proc/self/timers").is_ok_and(|timers| !timers.is_empty()) {
-            assert!(Instant::now() < until, "the timers go on");
+        let works = || {
+            let timers = std::fs::read_to_string("/proc/self/timers").unwrap_or_default();
+            let files = std::fs::read_dir("/proc/self/fd").unwrap();
+            let mut events = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+            !timers.is_empty() || events.any(|file| file.to_string_lossy().contains("perf_event"))
+        };
+        while works() {
+            assert!(Instant::now() < until, "the triggers go on");
             std::thread::sleep(Duration::from_millis(1));
         }
-        let profile = recording.finish();
-        assert!(profile.text().contains("something else took the signal"), "{}", profile.text());
+        let text = recording.finish().text();
+        assert!(text.contains(DISTURBED), "{text}");
     }
 
     pub(super) fn handler_for_events() {
-        sys::handle_urgent();
+        sys::count_urgent_signals();
         let refused = cpu::start(&options(997, Trigger::Perf));
         assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
         let recording = start(997, Trigger::Auto);
@@ -134,6 +179,7 @@ mod steps {
     }
 
     pub(super) fn default_action() {
+        sys::count_urgent_signals();
         let recording = start(997, Trigger::Timers);
         spend(A_WHILE);
         drop(recording);

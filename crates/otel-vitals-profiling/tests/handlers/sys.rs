@@ -7,8 +7,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-/// How often a handler of ours was called.
+/// How often a handler of the application's was called, for `SIGPROF` and for `SIGURG`.
 pub(super) static COUNTED: AtomicU32 = AtomicU32::new(0);
+pub(super) static COUNTED_URGENT: AtomicU32 = AtomicU32::new(0);
 /// The handler that was there before.
 static BEFORE: AtomicUsize = AtomicUsize::new(0);
 
@@ -42,8 +43,9 @@ pub(super) fn in_child_with(work: impl FnOnce()) -> Result<c_int, c_int> {
     }
 }
 
-extern "C" fn count(_signal: c_int) {
-    COUNTED.fetch_add(1, Relaxed);
+extern "C" fn count(signal: c_int) {
+    let counted = if signal == libc::SIGURG { &COUNTED_URGENT } else { &COUNTED };
+    counted.fetch_add(1, Relaxed);
 }
 
 extern "C" fn count_and_call(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -58,7 +60,7 @@ extern "C" fn count_and_call(signal: c_int, info: *mut siginfo_t, context: *mut 
     }
 }
 
-pub(super) fn count_signals() {
+pub(super) fn count_profile_signals() {
     handle(libc::SIGPROF, count as extern "C" fn(c_int) as usize, 0);
 }
 
@@ -68,8 +70,13 @@ pub(super) fn count_and_pass_on() {
     BEFORE.store(handle(libc::SIGPROF, handler as usize, libc::SA_SIGINFO), Relaxed);
 }
 
-pub(super) fn handle_urgent() {
+pub(super) fn count_urgent_signals() {
     handle(libc::SIGURG, count as extern "C" fn(c_int) as usize, 0);
+}
+
+/// As one does who thinks that nobody else has a handler.
+pub(super) fn default_urgent() {
+    handle(libc::SIGURG, libc::SIG_DFL, 0);
 }
 
 fn handle(signal: c_int, handler: usize, flags: c_int) -> usize {

@@ -31,6 +31,9 @@ fn main() {}
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == profiled::BESIDE_A_HANDLER) {
+        sys::handle_urgent();
+    }
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["profiled", trigger, seconds] => profiled::main(trigger, seconds.parse().unwrap()),
         ["replaced", trigger] => processes::replaced(trigger),
@@ -98,6 +101,9 @@ mod profiled {
     /// Bytes from one sample of the heap to the next.
     pub(super) const INTERVAL: u64 = 4 << 10;
 
+    /// Timers where the application handles the signal that they have otherwise.
+    pub(super) const BESIDE_A_HANDLER: &str = "timers beside a handler";
+
     /// What a thread does until it is stopped; returns how often.
     type Work = fn(&AtomicBool) -> u64;
 
@@ -105,7 +111,7 @@ mod profiled {
         let mut options = cpu::Options::default();
         options.frequency = 997;
         options.trigger = match trigger {
-            "timers" => Trigger::Timers,
+            "timers" | BESIDE_A_HANDLER => Trigger::Timers,
             "perf" => Trigger::Perf,
             other => panic!("what is {other}?"),
         };
@@ -115,10 +121,10 @@ mod profiled {
     /// Those that are allowed here.
     pub(super) fn triggers() -> &'static [&'static str] {
         match cpu::start(&options("perf")) {
-            Ok(_) => &["timers", "perf"],
+            Ok(_) => &["timers", "perf", BESIDE_A_HANDLER],
             Err(Error::Unavailable { why, .. }) => {
                 eprintln!("no profile by perf here, timers have all the time: {why}");
-                &["timers"]
+                &["timers", BESIDE_A_HANDLER]
             }
             Err(error) => panic!("{error}"),
         }

@@ -64,6 +64,18 @@ impl AlternateStack {
     }
 }
 
+/// As an application does that has a use for `SIGURG`.
+pub(super) fn handle_urgent() {
+    extern "C" fn handler(_signal: c_int) {}
+    // SAFETY: zeros are an action, and the handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handler as extern "C" fn(c_int) as usize;
+        action.sa_flags = libc::SA_RESTART;
+        assert_eq!(libc::sigaction(libc::SIGURG, &action, ptr::null_mut()), 0);
+    }
+}
+
 /// `examples/loaded.rs`, loaded.
 pub(super) struct Library(*mut c_void);
 

@@ -34,6 +34,7 @@ const REFRESH: Duration = Duration::from_millis(250);
 pub(super) struct Plan {
     /// CPU time that a sample stands for, nanoseconds.
     pub(super) period: u64,
+    pub(super) signal: Signal,
     pub(super) events: bool,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct Gathered {
 }
 
 struct Collector {
-    events: bool,
+    signal: Signal,
     threads: Threads,
     tally: Tally,
     strays: Strays,
@@ -123,8 +124,8 @@ impl Collector {
         let unwinder = Unwinder::new();
         Collector {
             objects: objects::of(unwinder.modules()),
-            events: plan.events,
-            threads: Threads::new(plan.period, plan.events),
+            signal: plan.signal,
+            threads: Threads::new(&plan),
             tally: Tally::default(),
             strays: Strays::default(),
             unwinder,
@@ -143,7 +144,8 @@ impl Collector {
             self.drain();
             let now = Instant::now();
             if now >= next {
-                if !self.is_undisturbed() {
+                // What interrupts threads no longer comes to us.
+                if !handler::is_there(self.signal) {
                     return false;
                 }
                 next = now + self.look();
@@ -151,11 +153,6 @@ impl Collector {
             SLOTS.wait(self.sleep().min(next.saturating_duration_since(now)));
         }
         true
-    }
-
-    /// Whether what interrupts threads still comes to us.
-    fn is_undisturbed(&self) -> bool {
-        handler::is_there(Signal::Timer) && (!self.events || handler::is_there(Signal::Event))
     }
 
     fn sleep(&self) -> Duration {

@@ -1,7 +1,6 @@
 //! What happens in a thread that is interrupted.
 //!
-//! The handler stays once it is there. A timer's signal may be pending in a thread that blocks it for as long as that likes, and the
-//! default of `SIGPROF` ends the process. What is not ours is passed on to who was there before.
+//! What is not ours is passed on to who was there before.
 
 mod sys;
 
@@ -21,11 +20,13 @@ const PASSING: usize = 16;
 /// What interrupts a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// `SIGPROF`, sent by timers, which the kernel drops at `execve`.
-    Timer,
-    /// `SIGURG`, sent by perf events. One that is pending at `execve` meets the new program, which by default ignores it, as it would not
-    /// `SIGPROF`.
-    Event,
+    /// `SIGURG`, by default ignored. So it is harmless wherever it meets no handler: late in a thread that has blocked it, in a new program
+    /// that it was pending for at `execve`, or because somebody puts the default back. For those reasons Go interrupts its threads with
+    /// it, too.
+    Urgent,
+    /// `SIGPROF`, for timers where the application handles the other. Its default ends the process, so that the handler stays once it is
+    /// there: one may be pending in a thread that blocks it for as long as that likes. At `execve` the kernel drops those of timers.
+    Profile,
 }
 
 /// What was there before the handler.
@@ -37,8 +38,8 @@ struct Previous {
     flags: AtomicI32,
 }
 
-static TIMER: Previous = Previous::new();
-static EVENT: Previous = Previous::new();
+static URGENT: Previous = Previous::new();
+static PROFILE: Previous = Previous::new();
 /// Threads that are in a handler of others, zero for none: who installed theirs on top of ours and passes on to ours in turn would be
 /// called for ever.
 static PASSED: [AtomicU32; PASSING] = [const { AtomicU32::new(0) }; PASSING];
@@ -52,14 +53,17 @@ static COPY: AtomicI32 = AtomicI32::new(NOT_AT_ALL);
 const BY_CALL: i32 = -1;
 const NOT_AT_ALL: i32 = -2;
 
-/// Sees to it that the signal has our handler. That of an application for `SIGURG` is left alone, with an error.
-pub(super) fn install(signal: Signal) -> io::Result<()> {
+/// Sees to it that a signal has our handler, and tells which. That of an application for `SIGURG` is left alone.
+pub(super) fn install() -> io::Result<Signal> {
+    let signal = if sys::current(Signal::Urgent)?.is_of_others() { Signal::Profile } else { Signal::Urgent };
+    install_for(signal)?;
+    Ok(signal)
+}
+
+fn install_for(signal: Signal) -> io::Result<()> {
     let current = sys::current(signal)?;
     if current.is_ours() {
         return Ok(());
-    }
-    if signal == Signal::Event && current.is_handler() {
-        return Err(io::ErrorKind::ResourceBusy.into());
     }
     let previous = signal.previous();
     previous.action.store(current.action, Relaxed);
@@ -73,11 +77,11 @@ pub(super) fn is_there(signal: Signal) -> bool {
     sys::current(signal).is_ok_and(|current| current.is_ours())
 }
 
-/// Takes the handler of events away, unless somebody else's is there by now. The default ignores what may come late.
-pub(super) fn remove_events() {
-    if EVENT.installed.load(Acquire) && is_there(Signal::Event) {
-        sys::restore(Signal::Event, EVENT.action.load(Relaxed), EVENT.flags.load(Relaxed));
-        EVENT.installed.store(false, Relaxed);
+/// Takes the handler of `SIGURG` away, unless somebody else's is there by now.
+pub(super) fn remove() {
+    if URGENT.installed.load(Acquire) && is_there(Signal::Urgent) {
+        sys::restore(Signal::Urgent, URGENT.action.load(Relaxed), URGENT.flags.load(Relaxed));
+        URGENT.installed.store(false, Relaxed);
     }
 }
 
@@ -113,8 +117,8 @@ impl Drop for Copying {
 impl Signal {
     fn previous(self) -> &'static Previous {
         match self {
-            Signal::Timer => &TIMER,
-            Signal::Event => &EVENT,
+            Signal::Urgent => &URGENT,
+            Signal::Profile => &PROFILE,
         }
     }
 }

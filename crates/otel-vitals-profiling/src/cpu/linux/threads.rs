@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use super::account::{Account, Random};
+use super::collector::Plan;
 use super::handler;
 use super::slots::Context;
 use super::trigger::{self, Armed, Triggers};
@@ -83,12 +84,13 @@ pub(super) struct Rest {
 }
 
 impl Threads {
-    pub(super) fn new(period: u64, events: bool) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let period = plan.period;
         Threads {
             period,
             recent: RECENT * trigger::tick() / period + 1,
             random: Random::new(),
-            triggers: Triggers::new(period, events),
+            triggers: Triggers::new(plan),
             known: HashMap::new(),
             sampled: Vec::new(),
             forgotten: 0,

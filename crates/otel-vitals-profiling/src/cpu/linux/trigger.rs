@@ -5,6 +5,7 @@ mod sys;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
+use super::collector::Plan;
 use super::handler::{self, Signal};
 
 pub(super) use sys::{Timer, clock_of, own_clock, process_clock, tick};
@@ -35,6 +36,7 @@ pub(super) struct Event {
 pub(super) struct Triggers {
     /// CPU time from one sample to the next, nanoseconds.
     period: u64,
+    signal: Signal,
     /// Whether events are tried at first.
     events: bool,
     /// Threads that have an event.
@@ -49,19 +51,20 @@ pub(super) struct Triggers {
 }
 
 impl Triggers {
-    pub(super) fn new(period: u64, events: bool) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let Plan { period, signal, events } = *plan;
         let most_timers = match read_status().pending_signals {
             Some((used, most)) => most.saturating_sub(used) / PART_OF_SIGNALS,
             None => u64::MAX,
         };
-        Triggers { period, events, held: 0, timers: 0, most_timers, of_process: None, armed: [0; 3] }
+        Triggers { period, signal, events, held: 0, timers: 0, most_timers, of_process: None, armed: [0; 3] }
     }
 
     /// Has threads interrupted that nobody knows yet, where the kernel interrupts the one that runs.
     pub(super) fn arm_process(&mut self) {
         if interrupts_who_runs(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()) {
             let first = process_clock() + self.period;
-            self.of_process = Timer::arm_process(Signal::Timer.number(), first, self.period).ok();
+            self.of_process = Timer::arm_process(self.signal.number(), first, self.period).ok();
         }
     }
 
@@ -87,7 +90,7 @@ impl Triggers {
             return Ok(Armed::Event(event));
         }
         let timer = if self.timers < self.most_timers {
-            Timer::arm(thread, Signal::Timer.number(), first, self.period)
+            Timer::arm(thread, self.signal.number(), first, self.period)
         } else {
             Err(io::ErrorKind::QuotaExceeded.into())
         };
@@ -121,7 +124,7 @@ impl Event {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         let event = Event { descriptor };
-        sys::send_signal(&event.descriptor, Signal::Event.number(), thread)?;
+        sys::send_signal(&event.descriptor, Signal::Urgent.number(), thread)?;
         sys::enable(&event.descriptor, true)?;
         Ok(event)
     }
@@ -201,7 +204,8 @@ mod tests {
     #[test]
     fn timers_leave_room_for_signals_of_others_and_give_it_back() {
         let id = std::process::id();
-        let mut triggers = Triggers { most_timers: 1, ..Triggers::new(1_000_000_000, false) };
+        let plan = Plan { period: 1_000_000_000, signal: Signal::Urgent, events: false };
+        let mut triggers = Triggers { most_timers: 1, ..Triggers::new(&plan) };
         // So late that it never interrupts.
         let first = u64::MAX / 4;
         let armed = triggers.arm(id, first).unwrap();

@@ -44,16 +44,16 @@ impl Action {
         self.action == address()
     }
 
-    pub(super) fn is_handler(&self) -> bool {
-        self.action != libc::SIG_DFL && self.action != libc::SIG_IGN
+    pub(super) fn is_of_others(&self) -> bool {
+        ![libc::SIG_DFL, libc::SIG_IGN, address()].contains(&self.action)
     }
 }
 
 impl Signal {
     pub(in crate::cpu::linux) fn number(self) -> c_int {
         match self {
-            Signal::Timer => libc::SIGPROF,
-            Signal::Event => libc::SIGURG,
+            Signal::Urgent => libc::SIGURG,
+            Signal::Profile => libc::SIGPROF,
         }
     }
 }
@@ -118,7 +118,7 @@ extern "C" fn interrupted(number: c_int, info: *mut siginfo_t, context: *mut c_v
 
 fn origin(number: c_int, info: &siginfo_t) -> Origin {
     match number {
-        libc::SIGPROF if info.si_code == libc::SI_TIMER => {
+        _ if info.si_code == libc::SI_TIMER => {
             // SAFETY: what a timer sends has a value.
             let value = unsafe { info.si_value() }.sival_ptr;
             if ptr::eq(value, token()) {
@@ -129,7 +129,7 @@ fn origin(number: c_int, info: &siginfo_t) -> Origin {
                 Origin::Others
             }
         }
-        // Nobody else has a handler for this one, so that none expects it, and sockets do not send it with such a code.
+        // Of an event. Nobody else has a handler for it, so that none expects it, and sockets do not send it with such a code.
         libc::SIGURG if POLL.contains(&info.si_code) => Origin::Thread,
         _ => Origin::Others,
     }
@@ -224,12 +224,12 @@ pub(super) fn read(memory: c_int, from: u64, to: usize, room: usize) -> usize {
 ///
 /// As for a handler that is called with these.
 unsafe fn pass_on(number: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    let signal = if number == libc::SIGURG { Signal::Event } else { Signal::Timer };
+    let signal = if number == libc::SIGURG { Signal::Urgent } else { Signal::Profile };
     let previous: &Previous = signal.previous();
     let (action, flags) = (previous.action.load(Relaxed), previous.flags.load(Relaxed));
     match action {
         libc::SIG_IGN => {}
-        libc::SIG_DFL if signal == Signal::Event => {}
+        libc::SIG_DFL if signal == Signal::Urgent => {}
         libc::SIG_DFL => end(signal),
         // SAFETY: the address of the handler that was installed for this signal with these flags.
         _ => super::pass_on(thread(), || unsafe {
