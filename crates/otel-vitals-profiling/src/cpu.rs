@@ -2,7 +2,11 @@
 //!
 //! Each thread is interrupted once for each [period](Options::frequency) of CPU time that it has used, in user space or in the kernel,
 //! and its stack is copied aside, which takes some microseconds. A thread of ours, `vitals-cpu-profile`, finds the frames in the
-//! copies; nothing in the signal handler locks, allocates, unwinds or can fault. Nothing is left when it is over but the handler itself.
+//! copies; nothing in the signal handler locks, allocates, unwinds or can fault. Nothing is left when it is over.
+//!
+//! The signal is `SIGURG`, which is ignored by default. Where the application has a handler for it, timers send `SIGPROF`, whose handler
+//! stays and passes on what is not ours, and there are no perf events. An application that reads `SIGURG` without a handler
+//! (`signalfd(2)`, `sigwait(3)`) reads ours, too, while a profile is taken.
 //!
 //! Of a stack, up to 64 KiB from the leaf on are copied, 32 KiB on machines with more than 32 processors, and 512 frames are kept. One
 //! that is larger is cut at the root, and the profile says in a comment how many were.
@@ -66,7 +70,7 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Perf events where the kernel's tick is too coarse for the frequency and they are allowed, else timers. Under a filter of system
+    /// Perf events where the kernel's tick is too coarse for the frequency and they are allowed and nobody else handles `SIGURG`, else timers. Under a filter of system
     /// calls (seccomp), which may end a process for one that it does not expect, events are not tried.
     #[default]
     Auto,
@@ -75,7 +79,8 @@ pub enum Trigger {
     Timers,
     /// A perf event on the CPU time of each thread (`perf_event_open(2)`, `PERF_COUNT_SW_TASK_CLOCK`), as precise as the kernel's clock.
     /// It costs a descriptor for each thread; threads beyond a limit get timers. The process must be allowed to watch itself in the
-    /// kernel (`kernel.perf_event_paranoid` of 1 or less, or `CAP_PERFMON`), which container profiles mostly forbid.
+    /// kernel (`kernel.perf_event_paranoid` of 1 or less, or `CAP_PERFMON`), which container profiles mostly forbid, and must have no
+    /// handler for `SIGURG`.
     Perf,
 }
 

@@ -19,7 +19,8 @@ mod sys;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn main() {
     // Each in a child, in which no handler was installed yet, and which may end by a signal.
-    let scenarios: [(&str, fn()); 8] = [
+    let scenarios: [(&str, fn()); 9] = [
+        ("there is no handler before a profile and none after it", steps::no_handler_stays),
         ("handlers of the application get the signals that are not ours", steps::handler_before),
         ("a handler on top of ours that passes signals on is not called for ever", steps::handler_on_top),
         ("a handler that takes over ends the profile", steps::handler_meanwhile),
@@ -49,6 +50,24 @@ mod steps {
     const A_WHILE: Duration = Duration::from_millis(50);
     /// What a profile says that ended early.
     const DISTURBED: &str = "something else took the signal";
+
+    pub(super) fn no_handler_stays() {
+        for before in [libc::SIG_DFL, libc::SIG_IGN] {
+            for trigger in triggers() {
+                sys::set_urgent(before);
+                let recording = start(997, trigger);
+                assert!(![libc::SIG_DFL, libc::SIG_IGN].contains(&sys::urgent()), "{trigger:?}");
+                let refused = cpu::start(&options(997, trigger));
+                assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+                spend(A_WHILE);
+                let _ = recording.finish();
+                assert_eq!(sys::urgent(), before, "{trigger:?}");
+                drop(start(997, trigger));
+                assert_eq!(sys::urgent(), before, "{trigger:?}");
+            }
+        }
+        assert_eq!(sys::profile(), libc::SIG_DFL);
+    }
 
     pub(super) fn handler_before() {
         sys::count_profile_signals();
@@ -86,7 +105,7 @@ mod steps {
             let recording = start(100, trigger);
             sys::count_urgent_signals();
             ends_by_itself(recording);
-            sys::default_urgent();
+            sys::set_urgent(libc::SIG_DFL);
         }
     }
 
@@ -101,7 +120,7 @@ mod steps {
         for trigger in triggers() {
             let recording = start(997, trigger);
             spend(A_WHILE);
-            sys::default_urgent();
+            sys::set_urgent(libc::SIG_DFL);
             spend(A_WHILE);
             ends_by_itself(recording);
             // The next one is whole.

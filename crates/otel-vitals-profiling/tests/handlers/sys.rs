@@ -74,9 +74,28 @@ pub(super) fn count_urgent_signals() {
     handle(libc::SIGURG, count as extern "C" fn(c_int) as usize, 0);
 }
 
-/// As one does who thinks that nobody else has a handler.
-pub(super) fn default_urgent() {
-    handle(libc::SIGURG, libc::SIG_DFL, 0);
+/// Puts `SIG_DFL` or `SIG_IGN` there, as one does who thinks that nobody else has a handler.
+pub(super) fn set_urgent(default_or_ignored: usize) {
+    handle(libc::SIGURG, default_or_ignored, 0);
+}
+
+/// What `SIGURG` does now.
+pub(super) fn urgent() -> usize {
+    current(libc::SIGURG)
+}
+
+/// What `SIGPROF` does now.
+pub(super) fn profile() -> usize {
+    current(libc::SIGPROF)
+}
+
+fn current(signal: c_int) -> usize {
+    let mut now = mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is installed, and `now` is written when the call succeeds.
+    unsafe {
+        assert_eq!(libc::sigaction(signal, ptr::null(), now.as_mut_ptr()), 0);
+        now.assume_init().sa_sigaction
+    }
 }
 
 fn handle(signal: c_int, handler: usize, flags: c_int) -> usize {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize
 
 use super::slots::{Context, Slots};
 
+use sys::Action;
 pub(super) use sys::{token, token_of_process};
 
 /// Where samples go.
@@ -55,21 +56,33 @@ const NOT_AT_ALL: i32 = -2;
 
 /// Sees to it that a signal has our handler, and tells which. That of an application for `SIGURG` is left alone.
 pub(super) fn install() -> io::Result<Signal> {
-    let signal = if sys::current(Signal::Urgent)?.is_of_others() { Signal::Profile } else { Signal::Urgent };
-    install_for(signal)?;
-    Ok(signal)
+    for signal in [Signal::Urgent, Signal::Profile] {
+        if install_for(signal)? {
+            return Ok(signal);
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
 }
 
-fn install_for(signal: Signal) -> io::Result<()> {
+/// False where the application handles the signal and is to keep it.
+fn install_for(signal: Signal) -> io::Result<bool> {
+    let is_kept = |action: &Action| signal == Signal::Urgent && action.is_of_others();
     let current = sys::current(signal)?;
-    if current.is_ours() {
-        return Ok(());
+    if current.is_ours() || is_kept(&current) {
+        return Ok(current.is_ours());
     }
-    let previous = signal.previous();
-    previous.action.store(current.action, Relaxed);
-    previous.flags.store(current.flags, Relaxed);
-    previous.installed.store(true, Release);
-    sys::install(signal)
+    // Before, since from then on it is looked at.
+    signal.previous().keep(&current);
+    let replaced = sys::install(signal)?;
+    if is_kept(&replaced) {
+        // It has come just now.
+        sys::put(signal, &replaced)?;
+        return Ok(false);
+    }
+    if !replaced.is_ours() {
+        signal.previous().keep(&replaced);
+    }
+    Ok(true)
 }
 
 /// Whether the signal still has our handler.
@@ -79,9 +92,16 @@ pub(super) fn is_there(signal: Signal) -> bool {
 
 /// Takes the handler of `SIGURG` away, unless somebody else's is there by now.
 pub(super) fn remove() {
-    if URGENT.installed.load(Acquire) && is_there(Signal::Urgent) {
-        sys::restore(Signal::Urgent, URGENT.action.load(Relaxed), URGENT.flags.load(Relaxed));
-        URGENT.installed.store(false, Relaxed);
+    if !URGENT.installed.load(Acquire) || !is_there(Signal::Urgent) {
+        return;
+    }
+    URGENT.installed.store(false, Relaxed);
+    let replaced = sys::restore(Signal::Urgent, URGENT.action.load(Relaxed), URGENT.flags.load(Relaxed));
+    if let Ok(replaced) = replaced
+        && replaced.is_of_others()
+    {
+        // It has come just now.
+        let _ = sys::put(Signal::Urgent, &replaced);
     }
 }
 
@@ -126,6 +146,12 @@ impl Signal {
 impl Previous {
     const fn new() -> Self {
         Previous { installed: AtomicBool::new(false), action: AtomicUsize::new(0), flags: AtomicI32::new(0) }
+    }
+
+    fn keep(&self, action: &Action) {
+        self.action.store(action.handler(), Relaxed);
+        self.flags.store(action.flags(), Relaxed);
+        self.installed.store(true, Release);
     }
 }
 

@@ -22,12 +22,8 @@ const PIECE: usize = 4096;
 /// With the first, which begins anywhere.
 const PIECES: usize = LONGEST_STACK / PIECE + 1;
 
-/// What a signal does now.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Action {
-    pub(super) action: usize,
-    pub(super) flags: c_int,
-}
+/// What a signal does.
+pub(super) struct Action(libc::sigaction);
 
 /// Who sent a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +36,35 @@ enum Origin {
 }
 
 impl Action {
+    /// Of a handler, or of `SIG_DFL` or `SIG_IGN`.
+    fn new(handler: usize, flags: c_int) -> Self {
+        // SAFETY: all zeros are an action with an empty mask, which is then made a full one.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler;
+            action.sa_flags = flags;
+            // Nothing comes in between. Alternate stacks are small, eight KiB in Rust's own threads, of which the kernel needs up to
+            // half for each signal that interrupts a handler.
+            libc::sigfillset(&mut action.sa_mask);
+            Action(action)
+        }
+    }
+
+    /// Address of the function, or `SIG_DFL` or `SIG_IGN`.
+    pub(super) fn handler(&self) -> usize {
+        self.0.sa_sigaction
+    }
+
+    pub(super) fn flags(&self) -> c_int {
+        self.0.sa_flags
+    }
+
     pub(super) fn is_ours(&self) -> bool {
-        self.action == address()
+        self.handler() == address()
     }
 
     pub(super) fn is_of_others(&self) -> bool {
-        ![libc::SIG_DFL, libc::SIG_IGN, address()].contains(&self.action)
+        ![libc::SIG_DFL, libc::SIG_IGN, address()].contains(&self.handler())
     }
 }
 
@@ -64,38 +83,35 @@ fn address() -> usize {
 }
 
 pub(super) fn current(signal: Signal) -> io::Result<Action> {
-    let mut current = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: nothing is installed, and `current` may be written.
-    if unsafe { libc::sigaction(signal.number(), ptr::null(), current.as_mut_ptr()) } != 0 {
+    change(signal, ptr::null())
+}
+
+/// Puts our handler there, and tells what was there.
+pub(super) fn install(signal: Signal) -> io::Result<Action> {
+    // On the alternate stack where a thread has one, and system calls go on that can.
+    put(signal, &Action::new(address(), libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK))
+}
+
+/// Has a signal do what it does without any handler, or what it was told to do before, and tells what it did.
+pub(super) fn restore(signal: Signal, default_or_ignored: usize, flags: c_int) -> io::Result<Action> {
+    put(signal, &Action::new(default_or_ignored, flags))
+}
+
+/// The same with an action that was there, as it was.
+pub(super) fn put(signal: Signal, action: &Action) -> io::Result<Action> {
+    change(signal, &action.0)
+}
+
+/// With null it only tells.
+fn change(signal: Signal, new: *const libc::sigaction) -> io::Result<Action> {
+    let mut old = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: `old` may be written. `new` is null or whole: its handler is `interrupted`, which does what a handler may, SIG_DFL, SIG_IGN,
+    // or one that somebody else has installed for this signal, with the flags and the mask of that.
+    if unsafe { libc::sigaction(signal.number(), new, old.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: it was written, as the call succeeded.
-    let current = unsafe { current.assume_init() };
-    Ok(Action { action: current.sa_sigaction, flags: current.sa_flags })
-}
-
-pub(super) fn install(signal: Signal) -> io::Result<()> {
-    // On the alternate stack where a thread has one, and system calls go on that can.
-    set(signal, address(), libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK)
-}
-
-/// Puts back what was no handler.
-pub(super) fn restore(signal: Signal, action: usize, flags: c_int) {
-    let _ = set(signal, action, flags);
-}
-
-fn set(signal: Signal, action: usize, flags: c_int) -> io::Result<()> {
-    // SAFETY: all zeros are an action with an empty mask. `action` is `interrupted`, which does what a handler may, or SIG_DFL or SIG_IGN.
-    let outcome = unsafe {
-        let mut new: libc::sigaction = std::mem::zeroed();
-        new.sa_sigaction = action;
-        new.sa_flags = flags;
-        // Nothing comes in between. Alternate stacks are small, eight KiB in Rust's own threads, of which the kernel needs up to half for
-        // each signal that interrupts a handler.
-        libc::sigfillset(&mut new.sa_mask);
-        libc::sigaction(signal.number(), &new, ptr::null_mut())
-    };
-    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(Action(unsafe { old.assume_init() }))
 }
 
 extern "C" fn interrupted(number: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -246,7 +262,7 @@ unsafe fn pass_on(number: c_int, info: *mut siginfo_t, context: *mut c_void) {
 
 /// What the default of `SIGPROF` does: it ends the process, as soon as the handler returns, for the signal is blocked in it.
 fn end(signal: Signal) {
-    restore(signal, libc::SIG_DFL, 0);
+    let _ = restore(signal, libc::SIG_DFL, 0);
     // SAFETY: takes numbers only.
     unsafe { libc::raise(signal.number()) };
 }
