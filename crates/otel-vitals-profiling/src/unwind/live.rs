@@ -16,6 +16,7 @@ mod slots;
 mod sys;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::*};
 
 use super::machine;
@@ -30,6 +31,9 @@ pub(crate) use sys::here;
 /// Bytes of stack that must be left to walk by tables. gimli builds rows of tables on the stack, and copies them there in builds that
 /// are not optimised.
 const ROOM: u64 = if cfg!(debug_assertions) { 64 << 10 } else { 24 << 10 };
+
+/// What was loaded when walks were told last.
+static LEARNED: Lock<Option<Arc<Modules>>> = Lock::new(None);
 
 /// How to walk: one of the below.
 static WAY: AtomicU8 = AtomicU8::new(UNPREPARED);
@@ -49,11 +53,15 @@ pub(crate) fn prepare() -> io::Result<Way> {
         return Ok(way);
     }
     sys::find_main_stack();
+    let modules = Modules::now();
     learn(Way::Tables);
     learn(Way::FramePointers);
     let way = if chain::has_frame_pointers() { Way::FramePointers } else { Way::Tables };
     if way == Way::FramePointers {
         slots::forget();
+    }
+    if let Some(mut learned) = LEARNED.lock() {
+        *learned = Some(modules);
     }
     WAY.store(if way == Way::Tables { TABLES } else { FRAME_POINTERS }, Release);
     Ok(way)
@@ -70,6 +78,16 @@ pub(crate) fn keep_up() -> io::Result<()> {
 /// Has that end.
 pub(crate) fn leave_it() {
     learner::end();
+}
+
+/// Learns what was loaded or unloaded since the last time.
+fn catch_up(way: Way) {
+    let Some(mut learned) = LEARNED.lock() else { return };
+    let now = Modules::now();
+    if !learned.as_ref().is_some_and(|learned| Arc::ptr_eq(learned, &now)) {
+        learn(way);
+        *learned = Some(now);
+    }
 }
 
 /// Gets to know what is loaded now, for walks of this way.

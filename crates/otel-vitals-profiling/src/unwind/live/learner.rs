@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use super::{Way, learn, sys};
+use super::{Way, catch_up, sys};
 use crate::lock::Lock;
-use crate::modules::Modules;
 
 /// How often objects are looked for at most, when addresses are in none.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -54,14 +53,8 @@ pub(super) fn wake() {
 
 fn run(way: Way, is_over: &AtomicBool) {
     sys::block_signals();
-    // What is known was learned before: it may be less by now.
-    let mut modules = Arc::default();
     while !is_over.load(Acquire) {
-        let now = Modules::now();
-        if !Arc::ptr_eq(&now, &modules) {
-            learn(way);
-            modules = now;
-        }
+        catch_up(way);
         // Whoever asks meanwhile is heard after it.
         thread::sleep(REFRESH);
         thread::park();
