@@ -3,11 +3,11 @@
 //! System calls are counted by `strace`; where it is not installed, that part is left out.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
+use bench_harness::Table;
 use benches::allocations::during;
 use benches::group::Group;
 use benches::strace::{self, Calls};
 use benches::subject::{Extent, FRESH_WHEN_TRACED, Subject, Who};
-use benches::table::Table;
 use otel_vitals_alloc::Counting;
 use std::path::Path;
 

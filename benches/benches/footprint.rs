@@ -1,7 +1,7 @@
 //! What `init` takes with nobody listening, and what vitals hold in memory beyond the SDK and its OTLP exporter alone.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
-use benches::table::Table;
+use bench_harness::Table;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };

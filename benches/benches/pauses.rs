@@ -9,9 +9,9 @@
     reason = "a bench prints what it measured"
 )]
 
-use benches::allocator::arguments::number;
+use bench_harness::Table;
+use bench_harness::number;
 use benches::pipeline::Direct;
-use benches::table::Table;
 use opentelemetry::metrics::MeterProvider as _;
 use otel_vitals_core::{Collection, SourceContext};
 use otel_vitals_runtime::{PauseMonitor, PauseOptions, Runtimes};

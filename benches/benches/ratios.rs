@@ -3,10 +3,10 @@
 //! `cargo bench -p benches --bench ratios -- --rounds 5000` measures more rounds than the default.
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+use bench_harness::Table;
 use benches::group::Group;
 use benches::pipeline::size;
 use benches::subject::{Extent, FRESH, Subject, Who, collected, collected_by};
-use benches::table::Table;
 use benches::timing::{Times, in_turns};
 use std::time::Duration;
 

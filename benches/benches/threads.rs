@@ -1,9 +1,9 @@
 //! What `linux.scheduler.wait.time` costs in a process of few and of many threads.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
+use bench_harness::Table;
 use benches::bare::{Bare, Callbacks};
 use benches::pipeline::Direct;
-use benches::table::Table;
 use opentelemetry::metrics::MeterProvider as _;
 use otel_vitals_core::{Collection, SourceContext};
 use otel_vitals_runtime::ProcessOptions;

@@ -11,7 +11,6 @@
 compile_error!("the benches compare ways to read Linux's /proc; elsewhere build with `--exclude benches`");
 
 pub mod allocations;
-pub mod allocator;
 pub mod bare;
 pub mod group;
 mod instrument;
@@ -21,5 +20,4 @@ pub mod raw;
 pub mod schedulers;
 pub mod strace;
 pub mod subject;
-pub mod table;
 pub mod timing;

@@ -8,7 +8,7 @@
     reason = "a bench prints what it measured"
 )]
 
-use benches::table::Table;
+use bench_harness::Table;
 use benches_http::{Asked, Client};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

@@ -3,8 +3,7 @@
 //! `cargo bench --manifest-path benches/profiles/Cargo.toml -- --rounds 20` measures more rounds than the default, `--milliseconds 3000` longer ones.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints what it measured")]
 
-use benches::allocator::arguments::number;
-use benches::table::Table;
+use bench_harness::{Table, number};
 use benches_profiles::profilers::{Profiler, Trigger};
 use benches_profiles::program::Said;
 use benches_profiles::work::Work;

@@ -1,0 +1,14 @@
+//! mimalloc, counted and sampled by otel-vitals.
+#![allow(clippy::unwrap_used, reason = "a bench that does not sample has nothing to tell")]
+
+use mimalloc::MiMalloc;
+use otel_vitals_alloc::Counting;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: Counting<MiMalloc> = Counting::new(MiMalloc);
+
+fn main() -> ExitCode {
+    benches_allocator::sample().unwrap();
+    benches_allocator::program::main()
+}

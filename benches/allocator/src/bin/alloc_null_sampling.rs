@@ -1,0 +1,14 @@
+//! An allocator that does nothing, counted and sampled by otel-vitals.
+#![allow(clippy::unwrap_used, reason = "a bench that does not sample has nothing to tell")]
+
+use benches_allocator::null::Null;
+use otel_vitals_alloc::Counting;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: Counting<Null> = Counting::new(Null);
+
+fn main() -> ExitCode {
+    benches_allocator::sample().unwrap();
+    benches_allocator::program::main()
+}

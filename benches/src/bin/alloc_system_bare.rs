@@ -1,7 +1,0 @@
-//! The system's allocator, as a program gets it that says nothing.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    benches::allocator::program::main()
-}
