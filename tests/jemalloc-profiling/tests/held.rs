@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use jemalloc_profiling::Options;
 use otel_vitals_alloc::Counting;
 use otel_vitals_profiling::{Profile, heap};
 use tikv_jemallocator::Jemalloc;
@@ -10,17 +11,9 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Counting<Jemalloc> = Counting::new(Jemalloc);
 
-/// Options of a string that ends with a zero.
-#[repr(transparent)]
-struct Options(*const u8);
-
-// SAFETY: it points to what never changes.
-unsafe impl Sync for Options {}
-
 /// Samples as close to each other as ours.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static OPTIONS: Options =
-    Options(c"prof:true,prof_active:true,lg_prof_sample:12,prof_accum:true".as_ptr().cast());
+static OPTIONS: Options = Options::new(c"prof:true,prof_active:true,lg_prof_sample:12,prof_accum:true");
 
 #[inline(never)]
 fn hold_100_mib() -> Vec<Vec<u8>> {

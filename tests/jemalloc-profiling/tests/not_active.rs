@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use jemalloc_profiling::Options;
 use otel_vitals_alloc::Counting;
 use otel_vitals_profiling::heap;
 use tikv_jemalloc_ctl::raw;
@@ -11,15 +12,8 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Counting<Jemalloc> = Counting::new(Jemalloc);
 
-/// Options of a string that ends with a zero.
-#[repr(transparent)]
-struct Options(*const u8);
-
-// SAFETY: it points to what never changes.
-unsafe impl Sync for Options {}
-
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static OPTIONS: Options = Options(c"prof:true,prof_active:false,lg_prof_sample:12".as_ptr().cast());
+static OPTIONS: Options = Options::new(c"prof:true,prof_active:false,lg_prof_sample:12");
 
 fn set_active(active: bool) {
     // SAFETY: the name ends with a zero, and its value is of this type.

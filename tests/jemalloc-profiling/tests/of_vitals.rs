@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use jemalloc_profiling::Options;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use otel_vitals::alloc::Counting;
 use otel_vitals::{Config, HeapSource, Vitals, profiling::heap};
@@ -12,16 +13,9 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Counting<Jemalloc> = Counting::new(Jemalloc);
 
-/// Options of a string that ends with a zero.
-#[repr(transparent)]
-struct Options(*const u8);
-
-// SAFETY: it points to what never changes.
-unsafe impl Sync for Options {}
-
 /// So many samples that an error of a twentieth is eight standard deviations.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static OPTIONS: Options = Options(c"prof:true,lg_prof_sample:12,prof_accum:true".as_ptr().cast());
+static OPTIONS: Options = Options::new(c"prof:true,lg_prof_sample:12,prof_accum:true");
 
 const BLOCKS: usize = 100 << 10;
 /// A size class of jemalloc, so that its blocks are as large.
