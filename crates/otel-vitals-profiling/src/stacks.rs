@@ -105,10 +105,11 @@ fn is_allocator(line: &Line) -> bool {
         "prof_backtrace",
     ];
     const FILES: [&str; 2] = ["/library/alloc/src/alloc.rs", "/library/alloc/src/raw_vec"];
-    const JEMALLOC: &str = "/jemalloc/src/";
+    // As the crate that has it builds it, and as one's own is called.
+    const JEMALLOC: [&str; 3] = ["/tikv-jemalloc-sys-", "/jemalloc/src/", "/jemalloc/include/"];
     let function = &line.function;
     is_ours(&function.file)
-        || function.file.contains(JEMALLOC)
+        || JEMALLOC.iter().any(|part| function.file.contains(part))
         || ALLOCATOR.iter().any(|start| function.name.starts_with(start))
         || in_standard_library(&function.file) && FILES.iter().any(|file| function.file.contains(file))
 }
@@ -218,6 +219,23 @@ mod tests {
             &[("app::main", "/app/main.rs")],
         ];
         assert_eq!(left(stack), [vec!["asks", "app::outer"], vec!["app::main"]]);
+    }
+
+    #[test]
+    fn the_functions_of_jemalloc_are_left_out_with_files_and_without() {
+        let built = "/target/debug/build/tikv-jemalloc-sys-cc9df1a84122564b/out/build/";
+        let files = ["include/jemalloc/internal/prof_inlines.h", "src/jemalloc.c"]
+            .map(|file| built.to_owned() + file);
+        let stack: &[&[(&str, &str)]] = &[
+            &[("prof_alloc_prep", &files[0]), ("_rjem_je_malloc_default", &files[1])],
+            &[
+                ("imalloc_fastpath", "/src/jemalloc/include/jemalloc/internal/inlines.h"),
+                ("_rjem_malloc", ""),
+            ],
+            &[("<tikv_jemallocator::Jemalloc as core::alloc::GlobalAlloc>::alloc", "")],
+            &[("app::asks", "/app/src/jemalloc.rs")],
+        ];
+        assert_eq!(left(stack), [["app::asks"]]);
     }
 
     #[test]
