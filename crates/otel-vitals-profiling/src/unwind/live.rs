@@ -54,8 +54,8 @@ pub(crate) fn prepare() -> io::Result<Way> {
     }
     sys::find_main_stack();
     let modules = Modules::now();
-    learn(Way::Tables);
-    learn(Way::FramePointers);
+    learn(Way::Tables, &modules);
+    learn(Way::FramePointers, &modules);
     let way = if chain::has_frame_pointers() { Way::FramePointers } else { Way::Tables };
     if way == Way::FramePointers {
         slots::forget();
@@ -85,16 +85,16 @@ fn catch_up(way: Way) {
     let Some(mut learned) = LEARNED.lock() else { return };
     let now = Modules::now();
     if !learned.as_ref().is_some_and(|learned| Arc::ptr_eq(learned, &now)) {
-        learn(way);
+        learn(way, &now);
         *learned = Some(now);
     }
 }
 
-/// Gets to know what is loaded now, for walks of this way.
-fn learn(way: Way) {
+/// Gets to know these, for walks of this way.
+fn learn(way: Way, modules: &Arc<Modules>) {
     match way {
-        Way::FramePointers => CODE.learn(&Modules::now()),
-        Way::Tables => slots::learn(),
+        Way::FramePointers => CODE.learn(modules),
+        Way::Tables => slots::learn(modules),
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
         if way() == Some(Way::Tables) {
             return assert!(!by_frame_pointers_is_exact(), "frame pointers are not used, and are there");
         }
-        learn(Way::Tables);
+        learn(Way::Tables, &Modules::now());
         let (fast, exact) = both();
         forget();
         let modules = Modules::now();
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn a_walk_takes_less_of_the_stack_than_must_be_left() {
         let _alone = alone();
-        learn(Way::Tables);
+        learn(Way::Tables, &Modules::now());
         // As where it is called from: a thread that has allocated, or it had not been told of its stack.
         fn allocate() {
             drop(black_box(Box::new(0_u8)));

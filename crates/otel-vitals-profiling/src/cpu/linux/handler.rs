@@ -5,7 +5,7 @@
 mod sys;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 
 use super::slots::{Context, Slots};
 
@@ -33,7 +33,6 @@ pub(super) enum Signal {
 /// What was there before the handler.
 #[derive(Debug)]
 struct Previous {
-    installed: AtomicBool,
     /// Address of the function, or `SIG_DFL` or `SIG_IGN`.
     action: AtomicUsize,
     flags: AtomicI32,
@@ -56,15 +55,14 @@ const NOT_AT_ALL: i32 = -2;
 
 /// Sees to it that a signal has our handler, and tells which. That of an application for `SIGURG` is left alone.
 pub(super) fn install() -> io::Result<Signal> {
-    for signal in [Signal::Urgent, Signal::Profile] {
-        if install_for(signal)? {
-            return Ok(signal);
-        }
+    if install_for(Signal::Urgent)? {
+        return Ok(Signal::Urgent);
     }
-    Err(io::ErrorKind::ResourceBusy.into())
+    install_for(Signal::Profile)?;
+    Ok(Signal::Profile)
 }
 
-/// False where the application handles the signal and is to keep it.
+/// False where the application handles the signal and is to keep it, which is so of `SIGURG` alone.
 fn install_for(signal: Signal) -> io::Result<bool> {
     let is_kept = |action: &Action| signal == Signal::Urgent && action.is_of_others();
     let current = sys::current(signal)?;
@@ -92,10 +90,9 @@ pub(super) fn is_there(signal: Signal) -> bool {
 
 /// Takes the handler of `SIGURG` away, unless somebody else's is there by now.
 pub(super) fn remove() {
-    if !URGENT.installed.load(Acquire) || !is_there(Signal::Urgent) {
+    if !is_there(Signal::Urgent) {
         return;
     }
-    URGENT.installed.store(false, Relaxed);
     let replaced = sys::restore(Signal::Urgent, URGENT.action.load(Relaxed), URGENT.flags.load(Relaxed));
     if let Ok(replaced) = replaced
         && replaced.is_of_others()
@@ -145,13 +142,12 @@ impl Signal {
 
 impl Previous {
     const fn new() -> Self {
-        Previous { installed: AtomicBool::new(false), action: AtomicUsize::new(0), flags: AtomicI32::new(0) }
+        Previous { action: AtomicUsize::new(libc::SIG_DFL), flags: AtomicI32::new(0) }
     }
 
     fn keep(&self, action: &Action) {
         self.action.store(action.handler(), Relaxed);
         self.flags.store(action.flags(), Relaxed);
-        self.installed.store(true, Release);
     }
 }
 

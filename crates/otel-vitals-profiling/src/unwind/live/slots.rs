@@ -68,10 +68,9 @@ pub(super) fn slot() -> Option<MutexGuard<'static, Option<Slot>>> {
     None
 }
 
-/// Gives each slot what is loaded now.
-pub(super) fn learn() {
-    let modules = Modules::now();
-    let known = Arc::new(Known { tables: tables(&modules), modules });
+/// Gives each slot these.
+pub(super) fn learn(modules: &Arc<Modules>) {
+    let known = Arc::new(Known { tables: tables(modules), modules: Arc::clone(modules) });
     // A new cache for each: what is in an old one is told apart by a number of 16 bits.
     replace_slots(|| Some(Slot { known: Arc::clone(&known), cache: machine::Cache::new_in() }));
 }
