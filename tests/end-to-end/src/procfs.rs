@@ -9,6 +9,12 @@ pub fn resident(pid: u32) -> u64 {
     kibibytes(pid, "VmRSS:") * 1024
 }
 
+/// What of the resident memory are pages of files, the program's own among them, bytes (`RssFile` of `status`).
+#[must_use]
+pub fn resident_of_files(pid: u32) -> u64 {
+    kibibytes(pid, "RssFile:") * 1024
+}
+
 /// Virtual memory, bytes (`VmSize` of `status`).
 #[must_use]
 pub fn virtual_size(pid: u32) -> u64 {

@@ -45,16 +45,25 @@ const MIB: f64 = (1 << 20) as f64;
 #[test]
 fn memory() {
     let Some(mut watched) = Watched::start() else { return };
+    // The program's code is resident only once it has run, and what an export needs of it does not run in each.
+    let files_before = procfs::resident_of_files(watched.pid());
     let grown = watched.growth("process.memory.usage", "allocate 64") / MIB;
-    assert!((64.0..65.0).contains(&grown), "64 MiB were allocated, {grown} MiB are shown");
+    let files = procfs::resident_of_files(watched.pid()).saturating_sub(files_before) as f64 / MIB;
+    // The kernel counts pages on each core by itself and tells the sum up to half a MiB late.
+    assert!(
+        (63.5..65.0 + files).contains(&grown),
+        "64 MiB were allocated, {files} MiB of files were read in, {grown} MiB are shown"
+    );
     let grown = watched.growth("process.memory.virtual", "allocate 64") / MIB;
     assert!((64.0..65.0).contains(&grown), "64 MiB were allocated, {grown} MiB are shown");
+    let files_before = procfs::resident_of_files(watched.pid());
     let export = watched.export();
     let (resident, virtual_size) = (procfs::resident(watched.pid()), procfs::virtual_size(watched.pid()));
+    let files = procfs::resident_of_files(watched.pid()).saturating_sub(files_before) as f64;
     for (name, there) in [("process.memory.usage", resident), ("process.memory.virtual", virtual_size)] {
         // What the export itself needs comes and goes.
         let shown = export.sum(name).unwrap();
-        assert!((shown - there as f64).abs() < 0.5 * MIB, "{name}: {shown} is shown, {there} is there");
+        assert!((shown - there as f64).abs() < 0.5 * MIB + files, "{name}: {shown} is shown, {there} is there");
     }
 }
 
