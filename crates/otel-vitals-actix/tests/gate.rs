@@ -184,7 +184,8 @@ fn who_resets_the_connection_before_he_is_answered_has_tried() {
     });
     let wrong = basic("slow", "wrong");
     let head = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", server.address);
-    wire::until("throttled", || {
+    // Ten failures, of which one is forgiven every two seconds.
+    wire::until_within(3 * wire::DEADLINE, "throttled", || {
         let mut client = TcpStream::connect(server.address).unwrap();
         client.write_all(format!("{}\r\n", head("/status/health")).as_bytes()).unwrap();
         client.peek(&mut [0]).unwrap();

@@ -4,6 +4,7 @@
 mod wire;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use otel_vitals::Config;
 use otel_vitals_actix::{AdminServer, routes};
 use std::fmt::{Debug, Write as _};
 use std::io::{Read, Write as _};
@@ -11,7 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Mutex, Once, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
-use wire::{until, vitals};
+use wire::{Started, until, vitals};
 
 /// What was logged, each line with its level.
 static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -44,10 +45,14 @@ impl tracing::Subscriber for Log {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// Logs from here on; there is one log for all tests, which tell theirs apart by the address.
-fn listen() {
+/// Starts vitals, and logs from here on; there is one log for all tests, which tell theirs apart by the address. What one before this has
+/// logged, of a port that may be this one's now, is forgotten.
+fn logging(change: impl FnOnce(&mut Config) + Send + 'static) -> Started {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Log).unwrap());
+    let started = vitals(change);
+    LOGGED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    started
 }
 
 /// The lines that have `text`, which an address is.
@@ -85,8 +90,13 @@ fn answering(answer: Option<&'static str>) -> (SocketAddr, impl Fn() -> usize) {
 
 #[test]
 fn a_server_of_two_workers_is_asked_once_and_again_when_it_is_started_again() {
-    listen();
-    let started = vitals(|config| config.monitor.retry_count = 10);
+    let is_asked = (0..5).any(|_| is_asked_once_and_again());
+    assert!(is_asked, "somebody else has taken each port before it was bound again");
+}
+
+/// Not when somebody else has taken the port meanwhile.
+fn is_asked_once_and_again() -> bool {
+    let started = logging(|config| config.monitor.retry_count = 10);
     let of_app = started.vitals.clone();
     let server = serve!(App::new().configure(routes(&of_app)).configure(routes(&of_app)));
     let url = format!("http://{}/status/health", server.address);
@@ -98,7 +108,8 @@ fn a_server_of_two_workers_is_asked_once_and_again_when_it_is_started_again() {
     until("its end", || started.vitals.runtimes().is_empty());
     assert_eq!(logged(&url).len(), 1, "{:?}", logged(&url));
 
-    let server = wire::serve_at(&address.to_string(), move |listener| {
+    let Ok(listener) = TcpListener::bind(address) else { return false };
+    let server = wire::serve_on(listener, move |listener| {
         let server = HttpServer::new(move || App::new().configure(routes(&of_app)));
         Ok(server.workers(2).disable_signals().listen(listener)?.run())
     });
@@ -108,13 +119,13 @@ fn a_server_of_two_workers_is_asked_once_and_again_when_it_is_started_again() {
     for line in logged(&url) {
         assert!(is_success(&line) && line.contains("tries="), "{line}");
     }
+    true
 }
 
 #[test]
 fn every_address_of_a_server_is_asked_and_one_that_means_all_on_loopback() {
-    listen();
-    let started = vitals(|config| {
-        config.monitor.retry_count = 3;
+    let started = logging(|config| {
+        config.monitor.retry_count = 20;
         config.monitor.prefix = "/in".to_owned();
     });
     let mounted = routes(&started.vitals);
@@ -132,8 +143,7 @@ fn every_address_of_a_server_is_asked_and_one_that_means_all_on_loopback() {
 
 #[test]
 fn the_admin_server_is_asked_as_well() {
-    listen();
-    let started = vitals(|config| config.monitor.retry_count = 3);
+    let started = logging(|config| config.monitor.retry_count = 20);
     let admin = AdminServer::bind(&started.vitals, ([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("http://{}/status/health", admin.address());
     until("asked", || logged(&url).iter().any(|line| is_success(line)));
@@ -142,7 +152,6 @@ fn the_admin_server_is_asked_as_well() {
 
 #[test]
 fn what_never_answers_right_is_one_error_and_no_success() {
-    listen();
     let answers = [
         (
             Some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
@@ -168,26 +177,35 @@ fn what_never_answers_right_is_one_error_and_no_success() {
         (None, "timeout"),
     ];
     for (answer, told) in answers {
-        let (address, asked) = answering(answer);
-        let started = vitals(move |config| {
-            config.monitor.retry_count = 2;
-            config.monitor.self_check = Some(format!("http://{address}/alive"));
-        });
-        let mounted = routes(&started.vitals);
-        let server = serve!(App::new().configure(mounted.clone()));
-        let url = format!("http://{address}/alive");
-        until("an error", || !logged(&url).is_empty());
-        let lines = logged(&url);
-        let [line] = &lines[..] else { panic!("{lines:?}") };
-        assert!(line.starts_with("ERROR") && line.contains("2 times") && line.contains(told), "{line}");
-        assert_eq!(asked(), 2);
-        assert_eq!(wire::get(server.address, "/status/health").text(), "OK", "and the service goes on");
+        // On a busy machine an answer may come after the second in which one waits for it.
+        let is_told = (0..5).any(|_| error_of(answer).contains(told));
+        assert!(is_told, "{told} for {answer:?}");
     }
+}
+
+/// What is logged of a heartbeat of which this is the answer.
+fn error_of(answer: Option<&'static str>) -> String {
+    let (address, asked) = answering(answer);
+    let started = logging(move |config| {
+        config.monitor.retry_count = 2;
+        config.monitor.self_check = Some(format!("http://{address}/alive"));
+    });
+    let mounted = routes(&started.vitals);
+    let server = serve!(App::new().configure(mounted.clone()));
+    let url = format!("http://{address}/alive");
+    until("an error", || !logged(&url).is_empty());
+    let lines = logged(&url);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("ERROR") && line.contains("2 times"), "{line}");
+    // A try that has ended may not have been seen yet.
+    until("the second try", || asked() >= 2);
+    assert_eq!(asked(), 2);
+    assert_eq!(wire::get(server.address, "/status/health").text(), "OK", "and the service goes on");
+    line.clone()
 }
 
 #[test]
 fn one_that_answers_later_is_a_success_with_the_number_of_tries() {
-    listen();
     let asked = web::Data::new(std::sync::atomic::AtomicUsize::new(0));
     let late = serve!(App::new().app_data(asked.clone()).route(
         "/late",
@@ -198,8 +216,8 @@ fn one_that_answers_later_is_a_success_with_the_number_of_tries() {
     ));
     let url = format!("http://{}/late", late.address);
     let of_config = url.clone();
-    let started = vitals(move |config| {
-        config.monitor.retry_count = 5;
+    let started = logging(move |config| {
+        config.monitor.retry_count = 20;
         config.monitor.self_check = Some(of_config);
     });
     let mounted = routes(&started.vitals);
@@ -208,16 +226,17 @@ fn one_that_answers_later_is_a_success_with_the_number_of_tries() {
     until("asked", || !logged(&url).is_empty());
     let lines = logged(&url);
     let [line] = &lines[..] else { panic!("{lines:?}") };
-    assert!(is_success(line) && line.contains("tries=2"), "{line}");
+    let (_, tries) = line.split_once("tries=").unwrap();
+    // More, where an answer came after the second in which one waits for it.
+    assert!(is_success(line) && tries.trim().parse::<u32>().unwrap() >= 2, "{line}");
     drop(server);
 }
 
 #[test]
 fn a_server_that_ends_is_not_asked_any_more_and_no_failure() {
-    listen();
     let (address, asked) =
         answering(Some("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
-    let started = vitals(move |config| {
+    let started = logging(move |config| {
         config.monitor.retry_count = 1_000;
         config.monitor.self_check = Some(format!("http://{address}/"));
     });
@@ -239,11 +258,10 @@ fn threads() -> Option<Vec<String>> {
 
 #[test]
 fn nobody_is_asked_where_nobody_shall_be() {
-    listen();
     let changes: [fn(&mut otel_vitals::Config); 2] =
         [|config| config.monitor.retry_count = 0, |config| config.monitor.status = false];
     for change in changes {
-        let started = vitals(move |config| {
+        let started = logging(move |config| {
             config.monitor.retry_count = 1;
             change(config);
         });
@@ -259,12 +277,10 @@ fn nobody_is_asked_where_nobody_shall_be() {
 
 #[test]
 fn below_a_scope_it_is_told_that_nobody_asks() {
-    listen();
-    let before = logged("below a scope").len();
-    let started = vitals(|config| config.monitor.retry_count = 1);
+    let started = logging(|config| config.monitor.retry_count = 1);
     let mounted = routes(&started.vitals);
     let server = serve!(App::new().service(web::scope("/x").configure(mounted.clone())));
-    until("told", || logged("below a scope").len() > before);
+    until("told", || !logged("below a scope").is_empty());
     assert_eq!(wire::get(server.address, "/x/status/health").text(), "OK");
     assert!(logged(&server.address.to_string()).is_empty());
 }

@@ -107,16 +107,18 @@ const LONG: Duration = Duration::from_secs(600);
 
 #[test]
 fn it_goes_on_to_serve_while_it_drains_and_ends_then() {
-    let service = Service::start(Duration::from_secs(2));
+    const DRAINS: Duration = Duration::from_secs(5);
+    let service = Service::start(DRAINS);
     assert_eq!(get(service.address, "/shutdown").text(), "goes on");
     let since = Instant::now();
     service.signal(Signal::TERM);
     until("readiness fails", || get(service.address, "/shutdown").text() == "ends");
-    while since.elapsed() < Duration::from_secs(1) {
+    // Far from its end, which a busy machine may see late.
+    while since.elapsed() < DRAINS / 5 {
         assert_eq!(get(service.address, "/status/health").text(), "OK");
     }
     service.ended();
-    assert!(since.elapsed() >= Duration::from_secs(2), "not before that");
+    assert!(since.elapsed() >= DRAINS, "not before that");
 }
 
 #[test]

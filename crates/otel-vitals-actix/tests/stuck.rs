@@ -20,10 +20,8 @@ use std::time::{Duration, Instant};
 /// Of a server of `serve!`.
 const WORKERS: usize = 2;
 const CLIENTS: usize = 200;
-/// Within which the admin server answers.
-const AT_ONCE: Duration = Duration::from_millis(50);
-/// Anything can delay two hundred threads on a busy machine: one of so many tries has to do.
-const TRIES: usize = 20;
+/// Within which the admin server answers: those that it must not wait for never end.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 #[test]
 fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
@@ -62,9 +60,9 @@ fn probes_are_answered_while_the_workers_are_stuck_and_a_check_hangs() {
     stream.write_all(b"GET /status/health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert!(stream.read(&mut [0; 1]).is_err(), "no worker is stuck");
 
-    let best = (0..TRIES).map(|_| slowest_of(admin.address())).find(|slowest| *slowest <= AT_ONCE);
-    println!("the slowest of {CLIENTS} probes took {best:?}");
-    assert!(best.is_some(), "in {TRIES} tries some of {CLIENTS} probes took more than {AT_ONCE:?} each time");
+    let slowest = slowest_of(admin.address());
+    println!("the slowest of {CLIENTS} probes took {slowest:?}");
+    assert!(slowest <= AT_ONCE, "the slowest of {CLIENTS} probes took {slowest:?}");
 
     gate.open();
     drop(stuck);
@@ -80,6 +78,7 @@ fn slowest_of(address: SocketAddr) -> Duration {
             let ready = Arc::clone(&ready);
             thread::spawn(move || {
                 let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
+                stream.get_ref().set_read_timeout(Some(wire::DEADLINE)).unwrap();
                 ready.wait();
                 let started = Instant::now();
                 let path = PATHS[client % PATHS.len()];

@@ -152,9 +152,13 @@ fn a_pause_between_two_runs_is_told_once() {
     // As if it had not run meanwhile: another check, which begins to look now.
     let late = Check::event_loop_delay(&served, max).cache(LONG);
     let counted = served.pauses().last().len();
-    runtime.block_on(runtime.spawn(async { std::thread::sleep(Duration::from_millis(500)) })).unwrap();
     let is_over = |pause: &otel_vitals::runtime::Pause| pause.runtime.is_some() && pause.duration > max;
-    assert!(until(|| served.pauses().last().iter().skip(counted).any(is_over)));
+    // One during most of which a busy machine held up the whole process is none of the runtime's.
+    assert!(until(|| {
+        runtime.block_on(runtime.spawn(async { std::thread::sleep(Duration::from_millis(500)) })).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        served.pauses().last().iter().skip(counted).any(is_over)
+    }));
     served.health().register("late", late).unwrap();
     let is_told = |report: &otel_vitals::health::Report| report.checks[1].time.is_some();
     let report = served.wait_for(Probe::Ready, is_told);

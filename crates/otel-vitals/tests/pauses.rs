@@ -42,18 +42,24 @@ fn a_blocked_runtime_is_told_also_when_nobody_exports() {
         }
         runtime().block_on(async move {
             let vitals = builder.start().unwrap();
-            let is_seen = || vitals.pauses().last().iter().any(|pause| pause.duration >= LONG / 2);
+            // A busy machine may stop the whole process as well.
+            let seen = || {
+                let last = vitals.pauses().last();
+                last.into_iter()
+                    .find(|pause| pause.scope == PauseScope::Runtime && pause.duration >= LONG / 2)
+            };
             // Until a tick falls into one; the first begin before there was any.
             let started = Instant::now();
-            while !is_seen() {
+            let pause = loop {
+                if let Some(pause) = seen() {
+                    break pause;
+                }
                 assert!(started.elapsed() < Duration::from_secs(20), "{:?}", vitals.pauses().last());
                 thread::sleep(LONG);
                 tokio::time::sleep(Duration::from_millis(150)).await;
-            }
+            };
             let pauses = vitals.pauses();
-            let all = pauses.last();
-            let pause = all.iter().find(|pause| pause.duration >= LONG / 2).unwrap();
-            assert_eq!((pause.scope, pause.runtime.as_deref()), (PauseScope::Runtime, Some("main")));
+            assert_eq!(pause.runtime.as_deref(), Some("main"));
             assert_ne!(pause.cause, PauseCause::Unknown);
             let stats = vitals.memstats();
             assert!(stats.num_gc > 0 && stats.pause_total_ns >= pause.duration.as_nanos() as u64);

@@ -4,13 +4,13 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::procfs;
 use crate::received::{Export, Tail};
+use crate::reserved::Reserved;
 use crate::waiting::wait_until;
 use crate::web;
 
@@ -53,13 +53,14 @@ pub struct Tls {
     pub client_authority: PathBuf,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Kept also while the process is away.
+#[derive(Debug)]
 struct Ports {
-    grpc: u16,
-    http: u16,
-    health: u16,
-    prometheus: u16,
-    telemetry: u16,
+    grpc: Reserved,
+    http: Reserved,
+    health: Reserved,
+    prometheus: Reserved,
+    telemetry: Reserved,
 }
 
 /// The collector's binary. None, said on standard error, when it is not there.
@@ -106,7 +107,7 @@ impl Collector {
             binary,
             folder,
             setup,
-            ports: Ports::free(),
+            ports: Ports::reserve(),
             running: None,
             runs: 1,
             received: Vec::new(),
@@ -115,7 +116,7 @@ impl Collector {
         wait_until("free ports for a collector", || {
             let up = collector.run();
             if !up {
-                collector.ports = Ports::free();
+                collector.ports = Ports::reserve();
             }
             up.then_some(())
         });
@@ -154,25 +155,25 @@ impl Collector {
     /// OTLP/gRPC endpoint.
     #[must_use]
     pub fn grpc(&self) -> String {
-        format!("{}://localhost:{}", self.scheme(), self.ports.grpc)
+        format!("{}://localhost:{}", self.scheme(), self.ports.grpc.port())
     }
 
     /// OTLP/HTTP endpoint, without path.
     #[must_use]
     pub fn http(&self) -> String {
-        format!("{}://localhost:{}", self.scheme(), self.ports.http)
+        format!("{}://localhost:{}", self.scheme(), self.ports.http.port())
     }
 
     /// What the Prometheus exporter shows now.
     #[must_use]
     pub fn scrape(&self) -> Option<String> {
-        page(self.ports.prometheus)
+        page(self.ports.prometheus.port())
     }
 
     /// What it says of itself, in the Prometheus format, where its configuration serves that on `{telemetry}`.
     #[must_use]
     pub fn telemetry(&self) -> Option<String> {
-        page(self.ports.telemetry)
+        page(self.ports.telemetry.port())
     }
 
     /// Everything received so far, over all restarts, in order.
@@ -215,7 +216,7 @@ impl Collector {
             if child.try_wait().expect("a child can be asked").is_some() {
                 return Some(false);
             }
-            web::get(self.ports.health, "/").filter(|(status, _)| *status == 200).map(|_| true)
+            web::get(self.ports.health.port(), "/").filter(|(status, _)| *status == 200).map(|_| true)
         });
         let said = fs::read_to_string(log).unwrap_or_default();
         assert!(up || said.contains("address already in use"), "the collector does not start:\n{said}");
@@ -270,7 +271,7 @@ impl Collector {
 
     /// `text` with this collector's own ports and paths.
     fn filled(&self, text: &str) -> String {
-        let Ports { grpc, http, health, prometheus, telemetry } = self.ports;
+        let Ports { grpc, http, health, prometheus, telemetry } = &self.ports;
         let ports = [
             ("{grpc}", grpc),
             ("{http}", http),
@@ -278,8 +279,9 @@ impl Collector {
             ("{prometheus}", prometheus),
             ("{telemetry}", telemetry),
         ];
-        let text =
-            ports.iter().fold(text.to_owned(), |text, (name, port)| text.replace(name, &port.to_string()));
+        let text = ports
+            .iter()
+            .fold(text.to_owned(), |text, (name, port)| text.replace(name, &port.port().to_string()));
         let file = self.file();
         text.replace("{file}", &file.to_string_lossy())
             .replace("{folder}", &self.folder.path().to_string_lossy())
@@ -293,11 +295,8 @@ impl Drop for Collector {
 }
 
 impl Ports {
-    /// Ports that were free a moment ago.
-    fn free() -> Self {
-        let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [grpc, http, health, prometheus, telemetry] =
-            listeners.map(|listener| listener.local_addr().expect("a bound port").port());
+    fn reserve() -> Self {
+        let [grpc, http, health, prometheus, telemetry] = [(); 5].map(|()| Reserved::new());
         Ports { grpc, http, health, prometheus, telemetry }
     }
 }

@@ -23,6 +23,7 @@ mod collector;
 mod peer;
 pub mod procfs;
 pub mod received;
+mod reserved;
 pub mod script;
 mod subject;
 mod waiting;

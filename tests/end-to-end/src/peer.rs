@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::reserved::Reserved;
+
 /// How a [`Peer`] behaves.
 #[derive(Clone, Copy, Debug)]
 pub enum Behaviour {
@@ -57,8 +59,11 @@ struct Seen {
 /// The endpoint of a port on which nobody listens.
 #[must_use]
 pub fn closed_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    format!("http://{}", listener.local_addr().expect("a bound port"))
+    let reserved = Reserved::new();
+    let port = reserved.port();
+    // For as long as the test program runs.
+    std::mem::forget(reserved);
+    format!("http://127.0.0.1:{port}")
 }
 
 impl Peer {

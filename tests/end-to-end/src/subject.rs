@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -32,6 +32,8 @@ pub struct Subject {
     commands: Option<ChildStdin>,
     answers: Receiver<Answer>,
     output: Arc<Mutex<String>>,
+    /// What reads it.
+    readers: Vec<JoinHandle<()>>,
     init: Answer,
     _folder: TempDir,
 }
@@ -94,11 +96,13 @@ impl Launch {
         let mut child = self.command(folder.path()).spawn().expect("the subject starts");
         let output = Arc::new(Mutex::new(String::new()));
         let (sender, answers) = channel();
-        read(child.stdout.take().expect("a pipe"), Some(sender), &output);
-        read(child.stderr.take().expect("a pipe"), None, &output);
+        let readers = vec![
+            read(child.stdout.take().expect("a pipe"), Some(sender), &output),
+            read(child.stderr.take().expect("a pipe"), None, &output),
+        ];
         let commands = child.stdin.take();
         let init = Answer { error: None, debug: None, took: Duration::ZERO, value: Value::Null };
-        let mut subject = Subject { child, commands, answers, output, init, _folder: folder };
+        let mut subject = Subject { child, commands, answers, output, readers, init, _folder: folder };
         subject.init = subject.answer("init");
         subject
     }
@@ -116,7 +120,11 @@ impl Launch {
 }
 
 /// Reads what the subject says, line by line, on a thread that ends with it.
-fn read(pipe: impl Read + Send + 'static, answers: Option<Sender<Answer>>, output: &Arc<Mutex<String>>) {
+fn read(
+    pipe: impl Read + Send + 'static,
+    answers: Option<Sender<Answer>>,
+    output: &Arc<Mutex<String>>,
+) -> JoinHandle<()> {
     let output = Arc::clone(output);
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -133,7 +141,7 @@ fn read(pipe: impl Read + Send + 'static, answers: Option<Sender<Answer>>, outpu
                 }
             }
         }
-    });
+    })
 }
 
 impl Subject {
@@ -165,10 +173,15 @@ impl Subject {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets `main` return and waits for the end of the process.
+    /// Lets `main` return and waits for the end of the process, and of what it wrote.
     pub fn finish(&mut self) -> ExitStatus {
         self.commands = None;
-        wait_until("the subject to end", || self.child.try_wait().expect("a child can be asked"))
+        let status =
+            wait_until("the subject to end", || self.child.try_wait().expect("a child can be asked"));
+        for reader in self.readers.drain(..) {
+            reader.join().expect("what reads the output does not panic");
+        }
+        status
     }
 
     fn answer(&mut self, command: &str) -> Answer {

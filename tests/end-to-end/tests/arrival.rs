@@ -76,10 +76,10 @@ fn all_arrive(program: &str, expected: fn() -> Vec<Expected>, launch: impl FnOnc
 
 /// Says early what is missing, in place of a wait for nothing.
 fn complain(exports: &[Export], expected: &[Expected]) -> Option<Export> {
-    let export = exports.get(10)?;
+    let export = exports.get(50)?;
     let missing: Vec<_> =
         expected.iter().map(|metric| metric.name).filter(|name| export.metric(name).is_none()).collect();
-    panic!("after ten exports there is no {missing:?}");
+    panic!("after fifty exports there is no {missing:?}");
 }
 
 fn assert_resource(export: &Export, program: &str, pid: u32) {

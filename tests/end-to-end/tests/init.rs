@@ -1,12 +1,17 @@
 //! `init`: at once, once, and as the environment says.
 
-use end_to_end::{Behaviour, Launch, Peer, closed_port, procfs, wait_until};
+use end_to_end::{Behaviour, Launch, PATIENCE, Peer, closed_port, procfs, wait_until};
+use std::fs::File;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::programs::{ACTIX, PLAIN, plain};
 
-/// The contract: `init` does not wait for anything outside of the process.
-const AT_ONCE: Duration = Duration::from_millis(10);
+/// The contract: `init` does not wait for anything outside of the process. Whoever does waits for seconds; what `init` itself takes is
+/// for `cargo bench -p benches --bench footprint` to say.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
 fn nobody_listens() {
@@ -14,11 +19,27 @@ fn nobody_listens() {
     at_once(|launch| launch.http(closed_port()));
 }
 
-/// The authorities that the system trusts are many, and are read before `init` returns.
 #[test]
 fn nobody_listens_with_tls() {
     at_once(|launch| launch.grpc(closed_port().replace("http:", "https:")));
     at_once(|launch| launch.http(closed_port().replace("http:", "https:")));
+}
+
+/// The authorities that the system trusts are many: they are read once `init` has returned. Here they are in a pipe, and whoever opens
+/// that waits until somebody writes.
+#[test]
+fn authorities_of_the_system_are_not_waited_for() {
+    for over in [Launch::grpc, Launch::http] {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("authorities.pem");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let launch = over(plain(), closed_port().replace("http:", "https:"));
+        let subject = launch.env("SSL_CERT_FILE", pipe.to_string_lossy()).start();
+        subject.init().clone().ok();
+        let (opened, is_read) = mpsc::channel();
+        thread::spawn(move || opened.send(File::create(pipe)));
+        is_read.recv_timeout(PATIENCE).expect("somebody who reads the authorities").unwrap();
+    }
 }
 
 #[test]
@@ -34,12 +55,12 @@ fn nobody_has_that_name() {
     at_once(|launch| launch.http("http://collector.invalid:4318"));
 }
 
-/// The best of many fresh processes, because anything can delay one on a busy machine; no more are started than it
+/// The best of a few fresh processes, because anything can delay one on a busy machine; no more are started than it
 /// takes.
 fn at_once(to: impl Fn(Launch) -> Launch) {
     for program in [PLAIN, ACTIX] {
         let mut best = Duration::MAX;
-        for _ in 0..40 {
+        for _ in 0..3 {
             let launch = to(Launch::new(program)).env("OTEL_METRIC_EXPORT_INTERVAL", "3600000");
             best = best.min(launch.start().init().clone().ok().took);
             if best <= AT_ONCE {

@@ -24,5 +24,5 @@ mod runtimes;
 mod schedulers;
 mod temporality;
 mod tls;
-
+mod tries;
 mod truth;

@@ -1,15 +1,14 @@
 //! The collector goes away and comes back.
 
 use end_to_end::received::{Export, Metric, Point};
-use end_to_end::{Collector, Launch, procfs, wait_until};
-use std::thread;
-use std::time::Duration;
+use end_to_end::{Collector, Launch, Subject, procfs, wait_until};
 
 use crate::programs::plain;
 
-const INTERVAL: Duration = Duration::from_millis(200);
-/// How much a subject may grow over 15 exports that fail, each of some 30 KiB: nothing is kept but the counters.
-const GROWTH: u64 = 256 << 10;
+/// Exports that fail while it is looked how much a subject grows, each of some 30 KiB.
+const FAILURES: u64 = 60;
+/// How much it may grow meanwhile, which is less than a third of what they have: nothing is kept but the counters.
+const GROWTH: u64 = 512 << 10;
 
 #[test]
 fn nothing_is_lost_over_grpc() {
@@ -26,21 +25,22 @@ fn nothing_is_lost_over_http() {
 }
 
 fn nothing_is_lost(mut collector: Collector, launch: Launch) {
-    // Short, so that an interval is not spent on trying again.
-    let launch = launch.env("OTEL_METRIC_EXPORT_TIMEOUT", "300");
+    // Short, so that time is not spent on trying again.
+    let launch = launch.env("OTEL_EXPORTER_OTLP_TIMEOUT", "300");
     // Nor memory on samples of the heap, whose tables are touched as samples come.
     let mut subject = launch.env("VITALS_PROFILING_HEAP_ENABLED", "false").start();
     subject.tell("count 5").ok();
-    subject.tell("flush").ok();
     let before = collector.wait_for("the first count", |exports| counted(exports, 5.0));
 
     collector.kill();
     subject.tell("count 7").ok();
     wait_until("an export that fails", || subject.tell("flush").error);
-    let resident = procfs::resident(subject.pid());
-    thread::sleep(INTERVAL * 15);
-    let grown = procfs::resident(subject.pid()).saturating_sub(resident);
-    println!("grew by {grown} bytes from {resident} while the collector was away");
+    let memory = procfs::anonymous(subject.pid());
+    for _ in 0..FAILURES {
+        assert!(subject.tell("flush").error.is_some(), "there is a collector");
+    }
+    let grown = procfs::anonymous(subject.pid()).saturating_sub(memory);
+    println!("grew by {grown} bytes from {memory} while the collector was away");
     assert!(grown <= GROWTH, "grew by {grown} bytes while the collector was away");
     subject.tell("burn 30").ok();
 
@@ -52,14 +52,21 @@ fn nothing_is_lost(mut collector: Collector, launch: Launch) {
     }
     let spent = |export: &Export| export.sum("process.cpu.time").unwrap();
     assert!(spent(&after) >= spent(&before) + 0.02, "the time burnt during the outage is lost");
-    // Collections went on while nobody listened: each reads every source.
+    // Whatever could not be exported was collected all the same: each collection reads every source.
     let reads = |export: &Export| {
         let metric = export.metric("otel_vitals.source.read.duration").unwrap();
         metric.points.iter().filter_map(|point| point.count).min().unwrap()
     };
     let collections = reads(&after) - reads(&before);
-    assert!(collections >= 5, "{collections} collections during 15 intervals of outage");
-    subject.tell("shutdown").ok();
+    assert!(collections >= FAILURES, "{collections} collections during the outage");
+    shut_down(&mut subject);
+}
+
+/// Whether the last export is answered in the short time that it has here depends on the machine.
+fn shut_down(subject: &mut Subject) {
+    let answer = subject.tell("shutdown");
+    assert!(answer.error.is_none() || answer.is("Timeout") || answer.is("Export"), "{answer:?}");
+    assert!(subject.finish().success());
 }
 
 /// A collector that hangs is as good as none while it lasts, and does no harm after.
@@ -68,7 +75,7 @@ fn a_frozen_collector_thaws() {
     let Some(mut collector) = Collector::start() else { return };
     let mut subject = plain().grpc(collector.grpc()).env("OTEL_METRIC_EXPORT_TIMEOUT", "300").start();
     subject.tell("count 5").ok();
-    subject.tell("flush").ok();
+    collector.wait_for("the first count", |exports| counted(exports, 5.0));
     collector.freeze();
     subject.tell("count 7").ok();
     for _ in 0..5 {
@@ -77,8 +84,8 @@ fn a_frozen_collector_thaws() {
     }
     collector.thaw();
     collector.wait_for("the count after the frost", |exports| counted(exports, 12.0));
-    subject.tell("flush").ok();
-    subject.tell("shutdown").ok();
+    wait_until("a flush that is answered", || subject.tell("flush").error.is_none().then_some(()));
+    shut_down(&mut subject);
 }
 
 /// The latest export if the subject's counter is at `value` in it.

@@ -4,12 +4,16 @@ use end_to_end::received::{Export, Metric, Point, Temporality};
 use end_to_end::{Collector, Launch, Setup, Subject, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::programs::STALLING;
 use crate::prometheus::value;
 
 const SCOPE: &str = "rust.pause.scope";
 const NAME: &str = "tokio.runtime.name";
+/// How long a pause that is over may take to be told.
+const TOLD: Duration = Duration::from_secs(5);
 
 /// A program whose runtime is blocked when told, once its stamps have come back.
 struct Stalling {
@@ -40,9 +44,30 @@ impl Stalling {
         Some(Stalling { collector, subject })
     }
 
-    /// Blocks the runtime, and returns for how many seconds that was.
-    fn block(&mut self, milliseconds: u64) -> f64 {
-        self.subject.tell(&format!("block {milliseconds}")).ok().value.as_f64().unwrap()
+    /// Blocks the runtime until a pause that may be that is told: of how many seconds it is at least, and all that is told by then.
+    ///
+    /// One during most of which a busy machine held up the whole process is no pause of the runtime, and then there is another.
+    fn block(&mut self, milliseconds: u64) -> (f64, Told) {
+        wait_until("a pause of the runtime", || {
+            let before = self.told("runtime");
+            let blocked = self.subject.tell(&format!("block {milliseconds}")).ok().value.as_f64().unwrap();
+            // A tick may have gone by before the first stamp was sent.
+            let expected = 0.8 * (blocked - 0.1);
+            let deadline = Instant::now() + TOLD;
+            let told = loop {
+                let told = self.told("runtime");
+                if told.seconds - before.seconds >= expected {
+                    break told;
+                }
+                if Instant::now() >= deadline {
+                    println!("{blocked} s were blocked, {told:?} after {before:?}");
+                    return None;
+                }
+                thread::sleep(Duration::from_millis(20));
+            };
+            assert!(told.count > before.count, "{told:?} after {before:?}");
+            Some((expected, told))
+        })
     }
 
     fn told(&mut self, scope: &str) -> Told {
@@ -53,11 +78,6 @@ impl Stalling {
             seconds: told["seconds"].as_f64().unwrap(),
             causes: causes.map(|cause| cause.as_str().unwrap().to_owned()).collect(),
         }
-    }
-
-    /// Waits until there are as many pauses of runtimes.
-    fn wait_for(&mut self, count: u64) -> Told {
-        wait_until("the pause to be seen", || Some(self.told("runtime")).filter(|told| told.count >= count))
     }
 }
 
@@ -93,25 +113,19 @@ fn assert_between(arrived: &Told, before: &Told, after: &Told) {
 #[test]
 fn pauses_arrive_with_scope_and_cause() {
     let Some(mut stalling) = Stalling::start(|launch| launch) else { return };
-    let before = stalling.told("runtime");
-    let blocked = stalling.block(300);
-    let told = stalling.wait_for(before.count + 1);
-    // A tick may have gone by before the first stamp was sent.
-    let expected = 0.8 * (blocked - 0.1);
-    assert!(told.seconds - before.seconds >= expected, "{blocked} s were blocked, {told:?} after {before:?}");
-    let (metric, delays) = stalling.collector.wait_for("the pause", |exports| {
+    let (expected, told) = stalling.block(300);
+    let metric = stalling.collector.wait_for("the pause", |exports| {
         let export = exports.last()?;
         let metric = export.metric("rust.pause.duration")?;
-        (pauses(metric, "runtime").count >= told.count)
-            .then(|| (metric.clone(), delays(export).unwrap().clone()))
+        // A stamp waited for nearly all of it, and so would those of the ticks meanwhile.
+        let waited = delays(export)?.value;
+        (pauses(metric, "runtime").count >= told.count && waited >= expected).then(|| metric.clone())
     });
     assert_between(&pauses(&metric, "runtime"), &told, &stalling.told("runtime"));
     for point in &metric.points {
         let keys: Vec<_> = point.attributes.keys().map(String::as_str).collect();
         assert_eq!(keys, ["rust.pause.cause", SCOPE], "{point:?}");
     }
-    // A stamp waited for nearly all of it, and so would those of the ticks meanwhile.
-    assert!(delays.value >= expected, "{delays:?}");
 }
 
 #[test]
@@ -125,8 +139,11 @@ fn metrics_arrive_while_a_runtime_is_stuck() {
         Some(point.value)
     };
     stalling.subject.tell("hold").ok();
+    // In what is collected from here on, and in nothing before.
+    stalling.subject.tell("count 1").ok();
     let rising = stalling.collector.wait_for("five exports while it is stuck", |exports| {
-        let stuck = exports.iter().filter_map(ongoing).filter(|seconds| *seconds > 0.0);
+        let held = exports.iter().filter(|export| export.sum("subject.count").is_some());
+        let stuck = held.filter_map(ongoing).filter(|seconds| *seconds > 0.0);
         Some(stuck.collect::<Vec<_>>()).filter(|stuck| stuck.len() >= 5)
     });
     assert!(rising.is_sorted_by(|one, next| one < next), "{rising:?}");
@@ -144,9 +161,7 @@ fn pauses_arrive_once_as_deltas() {
     let delta = |launch: Launch| launch.env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
     let Some(mut stalling) = Stalling::start(delta) else { return };
     for _ in 0..2 {
-        let before = stalling.told("runtime");
         stalling.block(200);
-        stalling.wait_for(before.count + 1);
     }
     // Whatever there was until the last export is in one of them, and in no other.
     let told = stalling.told("runtime");

@@ -16,9 +16,12 @@ fn the_collector_shows_ours_to_prometheus() {
         collector.scrape().filter(|page| value(page, "subject_count_total", "").is_some())
     });
     assert_eq!(value(&page, "subject_count_total", ""), Some(5.0));
-    let resident = value(&page, "process_memory_usage_bytes", "").unwrap();
-    let there = procfs::resident(subject.pid()) as f64;
-    assert!((resident / there - 1.0).abs() < 0.2, "{resident} is shown, {there} is there");
+    // The page is of the last export, and the program may have grown since.
+    wait_until("the memory that is there", || {
+        let shown = value(&collector.scrape()?, "process_memory_usage_bytes", "")?;
+        let there = procfs::resident(subject.pid()) as f64;
+        ((shown / there - 1.0).abs() < 0.2).then_some(())
+    });
     for (name, label) in [
         ("process_cpu_time_seconds_total", r#"cpu_mode="user""#),
         ("system_memory_usage_bytes", r#"system_memory_state="used""#),

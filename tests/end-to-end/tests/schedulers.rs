@@ -4,6 +4,7 @@ use end_to_end::received::Export;
 use end_to_end::{Collector, Launch, Subject, get, wait_until};
 
 use crate::programs::{ACTIX_AGAIN, CURRENT_THREAD, MULTI_THREAD, PLAIN, only_told};
+use crate::tries::{fits, in_one_of_a_few};
 
 /// A subject that exports only when told, and the collector that it exports to.
 struct Watched {
@@ -57,14 +58,16 @@ fn tasks_and_busy_time() {
     assert_eq!(watched.of("tokio.task.count", "main"), Some(0.0));
     watched.subject.tell("tasks 25").ok();
     assert_eq!(watched.of("tokio.task.count", "main"), Some(25.0));
-    let before = watched.of("tokio.worker.busy.time", "main").unwrap();
-    let computed = watched.subject.tell("compute 300").ok().value.as_f64().unwrap();
-    // The worker tells when it goes to sleep.
-    let busy = wait_until("the worker to tell", || {
-        let busy = watched.of("tokio.worker.busy.time", "main").unwrap() - before;
-        (busy >= computed).then_some(busy)
+    in_one_of_a_few(|| {
+        let before = watched.of("tokio.worker.busy.time", "main").unwrap();
+        let computed = watched.subject.tell("compute 300").ok().value.as_f64().unwrap();
+        // The worker tells when it goes to sleep, and a busy machine may hold it up before that.
+        let busy = wait_until("the worker to tell", || {
+            let busy = watched.of("tokio.worker.busy.time", "main").unwrap() - before;
+            (busy >= computed).then_some(busy)
+        });
+        fits(busy < computed + 0.1, || format!("{computed} s were computed, {busy} s are shown"))
     });
-    assert!(busy < computed + 0.1, "{computed} s were computed, {busy} s are shown");
 }
 
 #[test]

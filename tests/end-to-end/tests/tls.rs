@@ -48,7 +48,7 @@ impl Certificates {
             .env("OTEL_EXPORTER_OTLP_CERTIFICATE", self.text("authority.pem"))
             .env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", self.text("client.pem"))
             .env("OTEL_EXPORTER_OTLP_CLIENT_KEY", self.text("client.key"))
-            .env("OTEL_METRIC_EXPORT_TIMEOUT", "5000")
+            .env("OTEL_METRIC_EXPORT_TIMEOUT", "20000")
     }
 }
 

@@ -54,7 +54,14 @@ pub(crate) fn serve_at(
     address: &str,
     build: impl FnOnce(TcpListener) -> std::io::Result<Server> + Send + 'static,
 ) -> Serving {
-    let listener = TcpListener::bind(address).unwrap();
+    serve_on(TcpListener::bind(address).unwrap(), build)
+}
+
+/// Serves what `build` makes of `listener`.
+pub(crate) fn serve_on(
+    listener: TcpListener,
+    build: impl FnOnce(TcpListener) -> std::io::Result<Server> + Send + 'static,
+) -> Serving {
     let address = listener.local_addr().unwrap();
     let (started, start) = channel();
     let thread = std::thread::spawn(move || {
@@ -198,8 +205,14 @@ pub(crate) fn joined(mut chunks: &[u8]) -> Vec<u8> {
 
 /// Waits until `met`.
 #[track_caller]
-pub(crate) fn until(what: &str, mut met: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
+pub(crate) fn until(what: &str, met: impl FnMut() -> bool) {
+    until_within(DEADLINE, what, met);
+}
+
+/// Waits until `met`, for what takes longer.
+#[track_caller]
+pub(crate) fn until_within(bound: Duration, what: &str, mut met: impl FnMut() -> bool) {
+    let deadline = Instant::now() + bound;
     while !met() {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(5));

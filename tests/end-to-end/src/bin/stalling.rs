@@ -3,7 +3,7 @@
 //! | command | what it does | value of the answer |
 //! | --- | --- | --- |
 //! | `block N` | a task blocks the runtime for N ms, and is waited for | seconds that it took, by the clock |
-//! | `hold` | a task blocks the runtime until it is let go | |
+//! | `hold` | a task blocks the runtime until it is let go, and is waited for until it does | |
 //! | `release` | lets it go | |
 //! | `pauses` | | of the last 256, those of the process and those of runtimes: how many, how long, and why |
 
@@ -43,8 +43,13 @@ impl Stalled {
             "block" => return self.block(Duration::from_millis(number.parse().ok()?)),
             "hold" => {
                 let (sender, released) = mpsc::channel::<()>();
+                let (holds, held) = mpsc::channel();
                 self.held = Some(sender);
-                self.runtime.spawn(async move { released.recv() });
+                self.runtime.spawn(async move {
+                    let _ = holds.send(());
+                    released.recv()
+                });
+                held.recv().ok()?;
             }
             "release" => self.held = None,
             "pauses" => return Some(self.pauses()),
