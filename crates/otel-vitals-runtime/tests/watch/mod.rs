@@ -18,6 +18,13 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// With many ticks in little time.
+pub(crate) fn quick() -> PauseOptions {
+    let mut options = PauseOptions::default();
+    options.tick = Duration::from_millis(5);
+    options
+}
+
 pub(crate) struct Watch {
     pub(crate) runtimes: Runtimes,
     pub(crate) pipeline: InMemory,
