@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
-use watch::{Driven, Watch, alone, quick, spin, warm, workers};
+use watch::{Driven, TELLS_WAITS, Watch, alone, quick, spin, warm, workers};
 
 /// No pause of a service under load is longer.
 const NOTE: Duration = Duration::from_millis(20);
@@ -125,9 +125,6 @@ impl Poll {
         Poll { worker, started, ended: SystemTime::now() }
     }
 }
-
-/// Whether a worker that waits for a core is told from one that computes.
-const TELLS_WAITS: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
 
 /// A worker tells tokio how far it is only after some dozen polls, so that one with much to do looks like one that is blocked.
 #[test]

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use test_harness::InMemory;
 use tokio::runtime::Handle;
-use watch::{Driven, Watch, alone, block, quick, spin, stamps, until, warm, workers};
+use watch::{Driven, TELLS_WAITS, Watch, alone, block, quick, spin, stamps, until, warm, workers};
 
 #[global_allocator]
 static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
@@ -67,7 +67,7 @@ impl Attempt {
         let is_why = match pause.cause {
             // On a machine that others work on, it may have waited for a core most of the time.
             PauseCause::CpuWait => self.waited > self.real.mul_f64(0.3),
-            PauseCause::BlockedExecutor => self.waited < self.real.mul_f64(0.7),
+            PauseCause::BlockedExecutor => self.waited < self.real.mul_f64(0.7) || !TELLS_WAITS,
             _ => false,
         };
         is_why && near(pause.duration, self.real) && pause.worker == self.worker
@@ -85,6 +85,13 @@ fn blocks(watch: &Watch, name: &str, runtime: &Handle, block_by: fn(Duration)) {
         failed.push((attempt.real, attempt.worker, attempt.waited, attempt.pauses));
     }
     panic!("real, worker, wait for a core, what was seen: {failed:#?}");
+}
+
+/// None of what another one was blocked for is said of the runtime `name`.
+fn assert_is_left_alone(watch: &Watch, name: &str) {
+    // On a machine that others work on, it may wait for a core, but not for that long.
+    let least = if TELLS_WAITS { BLOCK / 4 } else { BLOCK.mul_f64(0.8) };
+    assert_eq!(watch.blocked(name).iter().find(|pause| pause.duration > least), None);
 }
 
 /// How long this thread is ready and has no core while it does `what`, as the kernel says.
@@ -112,7 +119,7 @@ fn a_blocked_runtime_is_seen_and_no_other() {
             thread::sleep(Duration::from_millis(17 * part));
             blocks(&watch, "blocked", &blocked.handle, block_by);
         }
-        assert_eq!(watch.blocked("other").iter().find(|pause| pause.duration > BLOCK / 4), None);
+        assert_is_left_alone(&watch, "other");
     }
 }
 
@@ -129,7 +136,7 @@ fn one_blocked_worker_of_four_is_seen() {
             thread::sleep(Duration::from_millis(17 * part));
             blocks(&watch, "four", four.handle(), block_by);
         }
-        assert_eq!(watch.blocked("other").iter().find(|pause| pause.duration > BLOCK / 4), None);
+        assert_is_left_alone(&watch, "other");
     }
 }
 
@@ -150,10 +157,12 @@ fn a_runtime_that_is_stuck_is_seen_before_it_goes_on() {
     let told = watch.pipeline.collect();
     let told = told.point("rust.pause.ongoing.duration", "tokio.runtime.name", "stuck").unwrap();
     assert!(told.value >= 0.5, "{told:?}");
-    assert_eq!(watch.blocked("stuck"), []);
+    // On a machine that others work on, there may have been shorter ones.
+    let is_over = || watch.blocked("stuck").iter().any(|pause| pause.duration >= long);
+    assert!(!is_over());
     drop(release);
     until("it goes on", || ongoing().is_none());
-    assert!(watch.blocked("stuck")[0].duration >= long);
+    until("it is told", is_over);
 }
 
 #[test]
@@ -286,9 +295,12 @@ fn go_finds_them_where_it_has_its_own() {
     let _ = block(&blocked.handle, || spin(BLOCK));
     until("the pause is seen", || !watch.pauses_of("blocked").is_empty());
     let mut stats = MemStats::read();
-    watch.pauses().fill(&mut stats);
-    let last = watch.pauses().last();
-    assert_eq!(u64::from(stats.num_gc), watch.pauses().count());
+    let mut last = Vec::new();
+    until("none comes meanwhile", || {
+        watch.pauses().fill(&mut stats);
+        last = watch.pauses().last();
+        u64::from(stats.num_gc) == watch.pauses().count()
+    });
     assert_eq!(stats.pause_total_ns, last.iter().map(|pause| pause.duration.as_nanos() as u64).sum::<u64>());
     let newest = (stats.num_gc as usize + 255) % 256;
     let pause = last.last().unwrap();

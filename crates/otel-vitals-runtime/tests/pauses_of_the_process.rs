@@ -240,13 +240,15 @@ mod parent {
         subject.order("spin", 2);
         let is_long = |pause: &Pause| pause.duration > Duration::from_millis(10);
         let mut causes = Vec::new();
-        while causes.len() < 10 {
+        let started = Instant::now();
+        let of = |causes: &[String], cause: &str| causes.iter().filter(|found| *found == cause).count();
+        // On a machine that others work on, it is more than the quota that keeps it from a core.
+        while of(&causes, "throttled") < 5 {
             causes.push(subject.wait_for(is_long).0.cause);
+            assert!(started.elapsed() < DEADLINE, "{causes:?}");
         }
         println!("throttled: {causes:?}");
-        // On a machine that others work on, it is more than the quota that keeps it from a core.
-        assert!(causes.iter().all(|cause| ["throttled", "cpu_wait"].contains(&&**cause)), "{causes:?}");
-        assert!(causes.iter().filter(|cause| *cause == "throttled").count() >= 5, "{causes:?}");
+        assert_eq!(of(&causes, "throttled") + of(&causes, "cpu_wait"), causes.len(), "{causes:?}");
         let [_, throttled, _] = group.throttling();
         assert!(throttled >= 1.0);
         drop(subject);

@@ -10,6 +10,9 @@ use test_harness::InMemory;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
+/// Whether a thread that waits for a core is told from one that computes.
+pub(crate) const TELLS_WAITS: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tests that look for stalls must not make each other stall.
