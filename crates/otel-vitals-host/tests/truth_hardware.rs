@@ -65,15 +65,14 @@ fn every_file_system_is_what_df_says() {
                 (*path, Some(&kind), Some(&point))
             );
             assert_eq!(space.total, size, "{path}");
-            // Others write too: compared when nothing changed meanwhile.
-            if before == after {
-                assert_eq!((space.used, space.available), (used, available), "{path}");
-                assert_eq!(space.used + space.available + space.reserved, space.total);
+            assert_eq!(space.used + space.available + space.reserved, space.total);
+            // Others write too, and what they write may be gone when `df` looks again.
+            if (space.used, space.available) == (used, available) && alone.ok() == Some(space) {
                 assert_eq!(space.used_percent().ceil() as u64, percent, "{path}: {space:?}");
-                assert_eq!(alone.ok(), Some(space));
                 break;
             }
             if started.elapsed() > PATIENCE {
+                assert_ne!(before, after, "{path} stands still: {space:?}");
                 return eprintln!("skipped: {path} never stands still");
             }
         }
@@ -103,18 +102,18 @@ fn memory_and_load_are_what_the_kernel_says() {
         let (before, seen, after) = (loads(), reader.read().cpu.load, loads());
         let of =
             |text: &str| text.split(' ').take(3).map(|load| load.parse().ok()).collect::<Vec<Option<f64>>>();
-        if of(&before) == of(&after) {
-            break assert_eq!(seen.to_vec(), of(&before));
+        if of(&before) == of(&after) && seen.to_vec() == of(&before) {
+            break;
         }
-        assert!(started.elapsed() < PATIENCE);
+        assert!(started.elapsed() < PATIENCE, "{before} {seen:?} {after}");
     }
 }
 
 #[test]
 fn processors_that_work_are_seen_to() {
     let mut reader = reader(&[]);
-    assert_eq!(reader.read().cpu.used_percent, None);
     let (started, work) = (Instant::now(), Duration::from_millis(600));
+    assert_eq!(reader.read().cpu.used_percent, None);
     burn(work);
     let reading = reader.read().cpu;
     let own = work.as_secs_f64() / (started.elapsed().as_secs_f64() * reading.online.unwrap() as f64);
@@ -150,13 +149,21 @@ fn a_quota_is_a_number_of_cores_and_throttles() {
     let mut subject = Subject::start();
     subject.move_to(&group);
     assert_eq!(subject.tell("cpu"), [0.2, -1.0, -1.0], "and nothing to compare with");
-    // Half a second of CPU time in a fifth of a core takes more than two seconds, in which all periods are throttled.
-    subject.tell("burn 500");
-    let [cores, used, throttled] = subject.tell("cpu")[..] else { panic!("no quota is seen") };
-    assert_eq!(cores, 0.2);
-    assert!((50.0..=100.0).contains(&throttled), "{throttled}");
-    // Version 1 may count the time elsewhere.
-    assert!(used == -1.0 || (50.0..=100.0).contains(&used), "{used}");
+    let mut seen = Vec::new();
+    let is_throttled = (0..5).any(|_| {
+        let before = group.throttling();
+        // Half a second of CPU time in a fifth of a core takes more than two seconds, in which all periods are throttled.
+        subject.tell("burn 500");
+        let [cores, used, throttled] = subject.tell("cpu")[..] else { panic!("no quota is seen") };
+        let after = group.throttling();
+        assert_eq!(cores, 0.2);
+        seen.push((used, throttled, before, after));
+        // Version 1 may count the time elsewhere.
+        let is_busy = used == -1.0 || (50.0..=100.0).contains(&used);
+        // On a machine that others work on, it may get less than its quota.
+        is_busy && (50.0..=100.0).contains(&throttled)
+    });
+    assert!(is_throttled, "used and throttled, %, and what the kernel said before and after: {seen:?}");
 }
 
 /// Not a test, but the other process.

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use test_harness::InMemory;
 use tokio::runtime::Handle;
-use watch::{Driven, Watch, alone, block, spin, stamps, until, warm, workers};
+use watch::{Driven, TELLS_WAITS, Watch, alone, block, quick, spin, stamps, until, warm, workers};
 
 #[global_allocator]
 static ALLOCATOR: otel_vitals_alloc::Counting = otel_vitals_alloc::Counting::system();
@@ -67,7 +67,7 @@ impl Attempt {
         let is_why = match pause.cause {
             // On a machine that others work on, it may have waited for a core most of the time.
             PauseCause::CpuWait => self.waited > self.real.mul_f64(0.3),
-            PauseCause::BlockedExecutor => self.waited < self.real.mul_f64(0.7),
+            PauseCause::BlockedExecutor => self.waited < self.real.mul_f64(0.7) || !TELLS_WAITS,
             _ => false,
         };
         is_why && near(pause.duration, self.real) && pause.worker == self.worker
@@ -85,6 +85,13 @@ fn blocks(watch: &Watch, name: &str, runtime: &Handle, block_by: fn(Duration)) {
         failed.push((attempt.real, attempt.worker, attempt.waited, attempt.pauses));
     }
     panic!("real, worker, wait for a core, what was seen: {failed:#?}");
+}
+
+/// None of what another one was blocked for is said of the runtime `name`.
+fn assert_is_left_alone(watch: &Watch, name: &str) {
+    // On a machine that others work on, it may wait for a core, but not for that long.
+    let least = if TELLS_WAITS { BLOCK / 4 } else { BLOCK.mul_f64(0.8) };
+    assert_eq!(watch.blocked(name).iter().find(|pause| pause.duration > least), None);
 }
 
 /// How long this thread is ready and has no core while it does `what`, as the kernel says.
@@ -112,7 +119,7 @@ fn a_blocked_runtime_is_seen_and_no_other() {
             thread::sleep(Duration::from_millis(17 * part));
             blocks(&watch, "blocked", &blocked.handle, block_by);
         }
-        assert_eq!(watch.blocked("other").iter().find(|pause| pause.duration > BLOCK / 4), None);
+        assert_is_left_alone(&watch, "other");
     }
 }
 
@@ -129,7 +136,7 @@ fn one_blocked_worker_of_four_is_seen() {
             thread::sleep(Duration::from_millis(17 * part));
             blocks(&watch, "four", four.handle(), block_by);
         }
-        assert_eq!(watch.blocked("other").iter().find(|pause| pause.duration > BLOCK / 4), None);
+        assert_is_left_alone(&watch, "other");
     }
 }
 
@@ -150,16 +157,12 @@ fn a_runtime_that_is_stuck_is_seen_before_it_goes_on() {
     let told = watch.pipeline.collect();
     let told = told.point("rust.pause.ongoing.duration", "tokio.runtime.name", "stuck").unwrap();
     assert!(told.value >= 0.5, "{told:?}");
-    assert_eq!(watch.blocked("stuck"), []);
+    // On a machine that others work on, there may have been shorter ones.
+    let is_over = || watch.blocked("stuck").iter().any(|pause| pause.duration >= long);
+    assert!(!is_over());
     drop(release);
     until("it goes on", || ongoing().is_none());
-    assert!(watch.blocked("stuck")[0].duration >= long);
-}
-
-fn quick() -> PauseOptions {
-    let mut options = PauseOptions::default();
-    options.tick = Duration::from_millis(5);
-    options
+    until("it is told", is_over);
 }
 
 #[test]
@@ -191,16 +194,44 @@ fn all_of_a_long_wait_is_in_the_delays_and_once_in_the_pauses() {
     let blocked = Driven::start();
     watch.runtimes.watch("blocked", &blocked.handle);
     warm(&watch);
-    let _ = block(&blocked.handle, || thread::sleep(Duration::from_millis(1_050)));
-    until("the pause is seen", || !watch.blocked("blocked").is_empty());
-    let collected = watch.pipeline.collect();
-    let delays = collected.point("tokio.schedule.delay", "tokio.runtime.name", "blocked").unwrap();
-    // A stamp each tick would have waited for 950 ms and more, 850 and more, and so on.
-    let long: u64 = delays.buckets.iter().filter(|(bound, _)| *bound > 0.1).map(|(_, count)| count).sum();
-    assert!((8..=10).contains(&long), "{delays:?}");
-    let pauses = collected.point("rust.pause.duration", "rust.pause.cause", "blocked_executor").unwrap();
-    let long: Vec<_> = pauses.buckets.iter().filter(|(bound, count)| *bound > 0.5 && *count > 0).collect();
-    assert_eq!(long, [&(2.5, 1)], "{pauses:?}");
+    let mut made = 0;
+    until("all of one is counted", || {
+        let before = Long::of(&watch);
+        let _ = block(&blocked.handle, || thread::sleep(Duration::from_millis(1_050)));
+        made += 1;
+        until("its stamp is back", || Long::of(&watch).delays > before.delays);
+        // By the next one it is known what it was.
+        let stamped = stamps(&watch, "blocked");
+        until("the next stamp is back", || stamps(&watch, "blocked") > stamped);
+        let after = Long::of(&watch);
+        assert!(after.pauses <= made, "each is one at most: {after:?}");
+        // A stamp each tick would have waited for 950 ms and more, 850 and more, and so on. On a machine that others work on,
+        // the tick may be late, or the whole process.
+        (8..=10).contains(&(after.delays - before.delays)) && after.pauses > before.pauses
+    });
+}
+
+/// How many there were by now of more than 100 ms, and of more than 500.
+#[derive(Debug)]
+struct Long {
+    delays: u64,
+    pauses: u64,
+}
+
+impl Long {
+    fn of(watch: &Watch) -> Self {
+        let collected = watch.pipeline.collect();
+        let count = |name: &str, (key, value): (&str, &str), most: f64| {
+            let points = collected.metric(name).map(|metric| &metric.points[..]).unwrap_or_default();
+            let points = points.iter().filter(|point| point.attributes[key] == value);
+            let long = points.flat_map(|point| &point.buckets).filter(|(bound, _)| *bound > most);
+            long.map(|(_, count)| count).sum()
+        };
+        Long {
+            delays: count("tokio.schedule.delay", ("tokio.runtime.name", "blocked"), 0.1),
+            pauses: count("rust.pause.duration", ("rust.pause.cause", "blocked_executor"), 0.5),
+        }
+    }
 }
 
 #[test]
@@ -214,14 +245,17 @@ fn a_runtime_that_is_stuck_for_ever_takes_no_memory() {
     let (release, released) = mpsc::channel::<()>();
     stuck.handle.spawn(async move { released.recv() });
     until("it is seen", || !watch.pauses().ongoing().is_empty());
-    let (tasks, stamped) = (stuck.handle.metrics().num_alive_tasks(), stamps(&watch, "goes-on"));
-    let counts = || otel_vitals_alloc::counts().unwrap();
-    let before = counts().objects();
-    // What is collected meanwhile would be counted, too.
-    thread::sleep(Duration::from_secs(1));
-    let grown = counts().objects().saturating_sub(before);
-    assert!(grown < 50, "{grown} blocks in some 200 ticks");
-    assert!(stamps(&watch, "goes-on") > stamped + 50, "ticks went on");
+    let tasks = stuck.handle.metrics().num_alive_tasks();
+    until("ticks go on", || {
+        let stamped = stamps(&watch, "goes-on");
+        let objects = || otel_vitals_alloc::counts().unwrap().objects();
+        let before = objects();
+        // What is collected meanwhile would be counted, too.
+        thread::sleep(Duration::from_secs(1));
+        let grown = objects().saturating_sub(before);
+        assert!(grown < 50, "{grown} blocks in some 200 ticks");
+        stamps(&watch, "goes-on") > stamped + 50
+    });
     assert_eq!(stuck.handle.metrics().num_alive_tasks(), tasks);
     drop(release);
 }
@@ -261,9 +295,12 @@ fn go_finds_them_where_it_has_its_own() {
     let _ = block(&blocked.handle, || spin(BLOCK));
     until("the pause is seen", || !watch.pauses_of("blocked").is_empty());
     let mut stats = MemStats::read();
-    watch.pauses().fill(&mut stats);
-    let last = watch.pauses().last();
-    assert_eq!(u64::from(stats.num_gc), watch.pauses().count());
+    let mut last = Vec::new();
+    until("none comes meanwhile", || {
+        watch.pauses().fill(&mut stats);
+        last = watch.pauses().last();
+        u64::from(stats.num_gc) == watch.pauses().count()
+    });
     assert_eq!(stats.pause_total_ns, last.iter().map(|pause| pause.duration.as_nanos() as u64).sum::<u64>());
     let newest = (stats.num_gc as usize + 255) % 256;
     let pause = last.last().unwrap();
@@ -310,83 +347,4 @@ fn threads() -> Vec<String> {
         .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
         .map(|name| name.trim().to_owned())
         .collect()
-}
-
-/// Whatever is due in a service that is busy and yields, it runs soon.
-#[test]
-fn a_service_under_load_without_stalls_has_no_pause_of_note() {
-    const NOTE: Duration = Duration::from_millis(20);
-    // Long in the build that services have, and not in each that is tried.
-    const TIME: Duration =
-        Duration::from_secs(if cfg!(any(otel_vitals_portable, tokio_unstable)) { 5 } else { 30 });
-    let _alone = alone();
-    let watch = Watch::start(&PauseOptions::default());
-    let (busy, other) = (Driven::start(), workers(2));
-    watch.runtimes.watch("busy", &busy.handle);
-    watch.runtimes.watch("workers", other.handle());
-    warm(&watch);
-    let until = Instant::now() + TIME;
-    let tasks: Vec<_> = [&busy.handle, other.handle(), other.handle()]
-        .into_iter()
-        .map(|runtime| {
-            runtime.spawn(async move {
-                while Instant::now() < until {
-                    spin(Duration::from_micros(500));
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            })
-        })
-        .collect();
-    let control = thread::spawn(move || latest(until));
-    for task in tasks {
-        other.block_on(task).unwrap();
-    }
-    let mut long = watch.pauses().last();
-    long.retain(|pause| pause.duration > NOTE);
-    // Where others work on the machine, so that any thread would have been late, they are to blame.
-    let is_quiet = control.join().unwrap() < NOTE / 2;
-    long.retain(|pause| is_quiet || pause.cause == PauseCause::BlockedExecutor);
-    assert_eq!(long, [], "on a machine that is quiet: {is_quiet}");
-}
-
-/// How late a thread that sleeps wakes up at most.
-fn latest(until: Instant) -> Duration {
-    const NAP: Duration = Duration::from_millis(1);
-    let mut latest = Duration::ZERO;
-    while Instant::now() < until {
-        let asleep = Instant::now();
-        thread::sleep(NAP);
-        latest = latest.max(asleep.elapsed() - NAP);
-    }
-    latest
-}
-
-/// A worker tells tokio how far it is only after some dozen polls, so that one with much to do looks like one that is blocked.
-#[test]
-fn a_runtime_that_is_saturated_and_yields_is_not_blocked() {
-    let _alone = alone();
-    for options in [PauseOptions::default(), quick()] {
-        let watch = Watch::start(&options);
-        let saturated = workers(2);
-        watch.runtimes.watch("saturated", saturated.handle());
-        warm(&watch);
-        let until = Instant::now() + Duration::from_secs(4);
-        let tasks: Vec<_> = (0..40)
-            .map(|_| {
-                saturated.spawn(async move {
-                    while Instant::now() < until {
-                        spin(Duration::from_millis(1));
-                        tokio::task::yield_now().await;
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            saturated.block_on(task).unwrap();
-        }
-        let blocked: Vec<_> = watch.blocked("saturated");
-        let blamed: Vec<_> = blocked.iter().filter(|pause| pause.worker.is_some()).collect();
-        // Of some 30 times that each worker does not turn for 60 ms and more.
-        assert!(blamed.len() <= 2, "{blamed:?}");
-    }
 }

@@ -55,6 +55,17 @@ pub(super) struct Worker {
     platform: u64,
 }
 
+/// What a worker has been doing since it was first seen where it is, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    passed: u64,
+    /// In which the whole process stood still.
+    platform: u64,
+    /// In which its thread had a core, and in which it was ready and had none, where that is known.
+    ran: Option<u64>,
+    waited: Option<u64>,
+}
+
 impl Progress {
     /// None where tokio does not tell.
     #[cfg(target_has_atomic = "64")]
@@ -113,6 +124,8 @@ impl Worker {
         if ran > self.seen {
             (self.seen, self.before, self.platform) = (ran, ran, 0);
             (self.is_suspected, self.is_stuck) = (false, false);
+            // What it did before is not of the time since.
+            (self.time, self.timed) = (thread_time(thread), self.progress);
         }
         if self.thread != thread {
             self.thread = thread;
@@ -134,7 +147,7 @@ impl Worker {
     /// Looks where it is, `now`. Returns the stall that it has come out of.
     pub(super) fn look(&mut self, now: Progress, look: &Look<'_>) -> Option<Stall> {
         if now != self.progress {
-            let stall = self.is_stuck.then(|| self.stall(now, look));
+            let stall = self.is_stuck.then(|| self.stall(now, look)).flatten();
             let stall = stall.filter(|stall| {
                 is_own(stall.duration, self.platform) && !self.polled_between(now, stall, look)
             });
@@ -146,15 +159,20 @@ impl Worker {
         let stayed = look.now.saturating_sub(self.seen).saturating_sub(self.platform);
         if now.is_awake() && stayed >= look.settings.stuck_after && !self.is_stuck {
             self.is_suspected = true;
-            self.is_stuck = stayed >= COMPUTING || !self.computes(look.now);
+            self.is_stuck = self.stay(look.now, thread_time(self.thread)).is_stuck();
         }
         None
     }
 
-    /// Whether its thread ran for most of the time; also where that is not known.
-    fn computes(&self, now: u64) -> bool {
-        let ran = thread_time(self.thread).ran.zip(self.time.ran).map(|(now, then)| now.saturating_sub(then));
-        ran.is_none_or(|ran| ran >= now.saturating_sub(self.seen) / 2)
+    /// What it has been doing since it was first seen there, now that its thread has done so much.
+    fn stay(&self, now: u64, time: ThreadTime) -> Stay {
+        let grown = |now: Option<u64>, then: Option<u64>| now?.checked_sub(then?);
+        Stay {
+            passed: now.saturating_sub(self.seen),
+            platform: self.platform,
+            ran: grown(time.ran, self.time.ran),
+            waited: grown(time.waited, self.time.waited),
+        }
     }
 
     fn move_to(&mut self, progress: Progress, look: &Look<'_>) {
@@ -172,19 +190,37 @@ impl Worker {
     }
 
     /// It was there from some moment between `before` and `seen` to some moment since the last look. How long exactly
-    /// tokio tells, which has it busy from the turn before to the turn after.
-    fn stall(&self, now: Progress, look: &Look<'_>) -> Stall {
+    /// tokio tells, which has it busy from the turn before to the turn after. None if all of it shows that it was not stuck: what
+    /// waited for a core for most of the time when it was looked at may have had one for most of the rest.
+    fn stall(&self, now: Progress, look: &Look<'_>) -> Option<Stall> {
+        let time = thread_time(self.thread);
+        if !self.stay(look.now, time).is_stuck() {
+            return None;
+        }
         let least = look.previous.saturating_sub(self.seen);
         let most = look.now.saturating_sub(self.before).max(least);
         let busy = now.busy_since(self.progress).unwrap_or(least).clamp(least, most);
-        let time = thread_time(self.thread);
-        Stall {
+        Some(Stall {
             duration: busy,
             end: look.now,
             worker: None,
             window: Duration::from_nanos(look.now.saturating_sub(self.seen)),
             evidence: look.samples.fresh().since_with(&self.sample, time, self.time),
-        }
+        })
+    }
+}
+
+impl Stay {
+    /// Whether it was blocked or without a core for most of the time, or computed for longer than a few dozen polls take. Those
+    /// take longer when it has no core now and then, so that such times do not count as computing.
+    fn is_stuck(self) -> bool {
+        let Some(ran) = self.ran else { return self.passed.saturating_sub(self.platform) >= COMPUTING };
+        let waited = self.waited.unwrap_or(0);
+        let blocked = self.passed.saturating_sub(ran).saturating_sub(waited);
+        let most = self.passed / 2;
+        // When the whole process stood still, it was for want of a core, too.
+        let elsewhere = waited.max(self.platform);
+        blocked > most || waited > most || self.passed.saturating_sub(elsewhere) >= COMPUTING
     }
 }
 
@@ -199,140 +235,4 @@ fn polls(_: &RuntimeMetrics, _: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pauses::evidence::Samples;
-    use crate::pauses::tracker::Settings;
-
-    /// Two milliseconds, in which all times here are.
-    const UNIT: u64 = 2_000_000;
-    const TICK: u64 = 100 * UNIT;
-    const SETTINGS: Settings =
-        Settings { tick: TICK, threshold: UNIT, runtime_threshold: 10 * UNIT, stuck_after: 50 * UNIT };
-
-    /// A worker that is looked at every tick.
-    struct Watched {
-        worker: Worker,
-        now: u64,
-        samples: Samples,
-    }
-
-    impl Watched {
-        fn new() -> Self {
-            Watched { worker: Worker::default(), now: 0, samples: Samples::new(1) }
-        }
-
-        /// A tick later it has slept and woken `turns` times and been `busy` for so long.
-        fn look(&mut self, turns: u64, busy: u64) -> Option<Stall> {
-            self.look_after(turns, busy, TICK, 0)
-        }
-
-        fn look_after(&mut self, turns: u64, busy: u64, after: u64, platform: u64) -> Option<Stall> {
-            let previous = self.now;
-            self.now += after;
-            let platform = (platform > 0).then_some((self.now - platform, self.now));
-            let look =
-                Look { settings: &SETTINGS, now: self.now, previous, platform, samples: &self.samples };
-            self.worker.look(Progress { turns, busy: busy * UNIT, polls: None }, &look)
-        }
-    }
-
-    #[test]
-    fn one_that_stays_awake_and_does_not_turn_is_stuck_until_it_does() {
-        let mut watched = Watched::new();
-        assert_eq!(watched.look(2, 70), None);
-        assert_eq!(watched.worker.stuck_since(), None);
-        assert_eq!(watched.look(2, 70), None);
-        assert_eq!(watched.worker.stuck_since(), Some(TICK));
-        let stall = watched.look(3, 70 + 250).unwrap();
-        assert_eq!((stall.duration, stall.end), (250 * UNIT, 3 * TICK));
-        assert_eq!(watched.worker.stuck_since(), None);
-    }
-
-    #[test]
-    fn one_that_sleeps_has_just_begun_or_turns_is_not() {
-        for (turns, busy) in [(3, 70), (0, 0)] {
-            let mut watched = Watched::new();
-            assert!((0..10).all(|_| watched.look(turns, busy).is_none()));
-            assert_eq!(watched.worker.stuck_since(), None);
-        }
-        let mut watched = Watched::new();
-        assert!((1..10).all(|turn| watched.look(2, turn).is_none()));
-        assert_eq!(watched.worker.stuck_since(), None);
-    }
-
-    #[test]
-    fn it_was_as_long_as_it_was_busy_if_that_can_be() {
-        // Seen from tick 1 to tick 2, gone at tick 3: between one and three ticks.
-        for (busy, duration) in [(20, 100), (170, 170), (999, 300)] {
-            let mut watched = Watched::new();
-            let _ = (watched.look(2, 70), watched.look(2, 70));
-            assert_eq!(watched.look(3, 70 + busy).unwrap().duration, duration * UNIT);
-        }
-    }
-
-    #[test]
-    fn what_the_whole_process_stood_still_is_not_its_own() {
-        let mut watched = Watched::new();
-        let _ = watched.look(2, 70);
-        let _ = watched.look_after(2, 70, 5 * TICK, 5 * TICK);
-        assert_eq!(watched.worker.stuck_since(), None, "it had no time to go on");
-        let _ = watched.look(2, 70);
-        assert_eq!(watched.worker.stuck_since(), Some(TICK));
-        // Of seven ticks the process stood still for five.
-        assert_eq!(watched.look(3, 70 + 700), None);
-    }
-
-    #[test]
-    fn one_that_runs_a_stamp_was_not_stuck_until_then() {
-        let mut watched = Watched::new();
-        let _ = (watched.look(2, 70), watched.look(2, 70));
-        assert!(watched.worker.stuck_since().is_some());
-        watched.worker.ran_stamp(2 * TICK, None);
-        assert_eq!(watched.worker.stuck_since(), None);
-        assert_eq!(watched.look(3, 170), None);
-    }
-
-    #[test]
-    fn one_that_computes_is_suspected_first() {
-        let mut watched = Watched::new();
-        let _ = watched.look(2, 70);
-        let _ = watched.look_after(2, 70, 52 * UNIT, 0);
-        assert_eq!(
-            (watched.worker.stuck_since(), watched.worker.again_after(watched.now)),
-            (None, Some(SUSPECTED))
-        );
-        let _ = watched.look_after(2, 70, 5 * UNIT, 0);
-        assert_eq!(watched.worker.stuck_since(), Some(TICK));
-    }
-
-    #[test]
-    fn many_polls_are_no_stall_where_tokio_counts_them() {
-        for (polls, is_stall) in [(1, true), (8, true), (30, false)] {
-            let mut watched = Watched::new();
-            let _ = (watched.look(2, 70), watched.look(2, 70));
-            watched.worker.progress.polls = Some(5);
-            watched.now += TICK;
-            let now = Progress { turns: 3, busy: 290 * UNIT, polls: Some(5 + polls) };
-            let look = Look {
-                settings: &SETTINGS,
-                now: watched.now,
-                previous: watched.now - TICK,
-                platform: None,
-                samples: &watched.samples,
-            };
-            assert_eq!(watched.worker.look(now, &look).is_some(), is_stall, "{polls}");
-        }
-    }
-
-    #[test]
-    fn a_process_that_is_late_all_the_time_does_not_hide_it() {
-        let mut watched = Watched::new();
-        let _ = watched.look(2, 70);
-        for _ in 0..2 {
-            let _ = watched.look_after(2, 70, TICK + 5 * UNIT, 5 * UNIT);
-        }
-        assert_eq!(watched.worker.stuck_since(), Some(TICK));
-        assert_eq!(watched.look(3, 70 + 300).unwrap().duration, 300 * UNIT);
-    }
-}
+mod tests;

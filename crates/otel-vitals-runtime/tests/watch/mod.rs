@@ -10,12 +10,22 @@ use test_harness::InMemory;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
+/// Whether a thread that waits for a core is told from one that computes.
+pub(crate) const TELLS_WAITS: bool = cfg!(all(target_os = "linux", not(otel_vitals_portable)));
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tests that look for stalls must not make each other stall.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// With many ticks in little time.
+pub(crate) fn quick() -> PauseOptions {
+    let mut options = PauseOptions::default();
+    options.tick = Duration::from_millis(5);
+    options
 }
 
 pub(crate) struct Watch {
