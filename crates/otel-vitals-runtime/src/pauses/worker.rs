@@ -124,8 +124,10 @@ impl Worker {
         if ran > self.seen {
             (self.seen, self.before, self.platform) = (ran, ran, 0);
             (self.is_suspected, self.is_stuck) = (false, false);
-            // What it did before is not of the time since.
-            (self.time, self.timed) = (thread_time(thread), self.progress);
+            // What it did before is not of the time since. One that slept did nothing.
+            if self.progress.is_awake() {
+                (self.time, self.timed) = (thread_time(thread), self.progress);
+            }
         }
         if self.thread != thread {
             self.thread = thread;
