@@ -34,7 +34,6 @@ pub mod cpu;
 mod error;
 mod flame;
 pub mod heap;
-#[cfg(target_os = "linux")]
 mod lock;
 #[cfg(target_os = "linux")]
 mod modules;
