@@ -153,6 +153,8 @@ fn a_forked_child_goes_on_with_what_it_has() {
     match unsafe { libc::fork() } {
         -1 => panic!("no child: {}", std::io::Error::last_os_error()),
         0 => {
+            // SAFETY: takes a number; the default ends a child that hangs.
+            unsafe { libc::alarm(120) };
             let work = || {
                 let mine = in_child();
                 let total = || heap::profile().unwrap().total("inuse_space").unwrap();
