@@ -31,6 +31,8 @@ fn in_child(work: impl FnOnce() -> bool) {
     match unsafe { libc::fork() } {
         -1 => panic!("no child: {}", std::io::Error::last_os_error()),
         0 => {
+            // SAFETY: takes a number; the default ends a child that hangs.
+            unsafe { libc::alarm(120) };
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
             // SAFETY: ends the process.
             unsafe { libc::_exit(if done { 0 } else { 1 }) }

@@ -29,12 +29,17 @@
 //! by renaming new ones to their names, as package managers do.
 //!
 //! Names that were found are kept for the next profile, in some 4 MiB, or 16 MiB where a single profile has as many.
+//!
+//! # In the child of a fork
+//!
+//! A child goes on sampling its heap, and can take profiles of its own. For that it asks the dynamic linker what is loaded, and glibc
+//! leaves the lock of that to the child as it was: where another thread of the parent's had it when the process was forked, to load a library
+//! or to look on behalf of a profile, to ask in the child (`dl_iterate_phdr(3)`) is to wait for ever.
 
 pub mod cpu;
 mod error;
 mod flame;
 pub mod heap;
-#[cfg(target_os = "linux")]
 mod lock;
 #[cfg(target_os = "linux")]
 mod modules;

@@ -1,7 +1,8 @@
 //! Which functions, files and lines are at an address.
 //!
 //! Debug information is read when a profile is written, of one object at a time, for one profile at a time, and put away again: what
-//! was found is kept, within bounds, so that the next profile reads less.
+//! was found is kept, within bounds, so that the next profile reads less. (In the child of a fork that came in the midst of it, each
+//! profile reads for itself.)
 
 mod batch;
 mod cache;
@@ -87,7 +88,8 @@ impl Symbols {
                 None => drop(places.insert(address, Place::default())),
             }
         }
-        // Held to the end, so that the debug information of one object is in memory at any time, however many profiles are written.
+        // Held to the end, so that the debug information of one object is in memory at any time, however many profiles are written at
+        // once.
         let (mut kept, mut own) = (cache::kept(), Cache::default());
         let cache = kept.as_mut().map_or(&mut own, |kept| kept.get_or_insert_default());
         for (place, (object, addresses)) in objects.iter().zip(of_objects).enumerate() {

@@ -20,7 +20,7 @@ use otel_vitals_profiling::heap;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::system();
 
-/// So many samples that an error of a twentieth is seven standard deviations.
+/// So many samples that an error of a twentieth of the space is seven standard deviations and more.
 const INTERVAL: u64 = 4 << 10;
 
 /// The interval is the whole program's.
@@ -42,8 +42,12 @@ fn at(function: &str, kind: &str) -> i64 {
 }
 
 fn assert_near(found: i64, expected: u64) {
+    assert_within(0.05, found, expected);
+}
+
+fn assert_within(margin: f64, found: i64, expected: u64) {
     let error = (found as f64 - expected as f64).abs() / expected as f64;
-    assert!(error < 0.05, "{found} instead of {expected}: {:.1} %", error * 100.0);
+    assert!(error < margin, "{found} instead of {expected}: {:.1} %", error * 100.0);
 }
 
 #[inline(never)]
@@ -66,8 +70,8 @@ fn what_is_held_is_found_where_it_was_allocated_until_it_is_freed() {
         blocks.iter().map(Vec::capacity).sum::<usize>() + blocks.capacity() * size_of::<Vec<u8>>();
     assert_near(at("leak_100_mib", "inuse_space"), held as u64);
     assert_near(at("leak_100_mib", "alloc_space"), held as u64);
-    // Most of them are of 16 bytes, of which one in 256 is a sample.
-    assert_near(at("leak_100_mib", "inuse_objects"), blocks.len() as u64 + 1);
+    // Most of them are of 16 bytes, of which one in 256 is a sample: of their number a standard deviation is 1.3 %.
+    assert_within(0.1, at("leak_100_mib", "inuse_objects"), blocks.len() as u64 + 1);
     assert_eq!(heap::dropped().blocks, 0);
     assert!(heap::table_size() > 0 && heap::table_size() < 32 << 20, "{}", heap::table_size());
     drop(blocks);
@@ -117,9 +121,10 @@ fn while_off() -> Vec<u8> {
     black_box(vec![1_u8; 10 << 20])
 }
 
+/// Blocks of which each is a sample, whatever is drawn.
 #[inline(never)]
-fn before_off() -> Vec<u8> {
-    black_box(vec![1_u8; 10 << 20])
+fn before_off() -> [Vec<u8>; 100] {
+    black_box(std::array::from_fn(|_| vec![1_u8; 100 << 10]))
 }
 
 #[test]
@@ -132,10 +137,11 @@ fn nothing_is_sampled_while_it_is_off_and_what_was_goes_with_its_block() {
     let said = heap::profile().unwrap().text();
     assert!(said.contains("sampling is off") && said.contains("the interval was changed"), "{said}");
     assert_eq!(at("while_off", "alloc_space"), 0);
-    assert_eq!(at("before_off", "inuse_space"), 10 << 20);
+    assert_eq!(at("before_off", "inuse_space"), 100 * (100 << 10));
     let samples = heap::samples();
     drop((before, off));
-    assert_eq!(heap::samples(), samples - 1);
+    // Other threads may have come to the one sample each that they were on the way to.
+    assert!(heap::samples() < samples, "{} after {samples}", heap::samples());
     assert_eq!(at("before_off", "inuse_space"), 0);
 }
 
@@ -153,6 +159,8 @@ fn a_forked_child_goes_on_with_what_it_has() {
     match unsafe { libc::fork() } {
         -1 => panic!("no child: {}", std::io::Error::last_os_error()),
         0 => {
+            // SAFETY: takes a number; the default ends a child that hangs.
+            unsafe { libc::alarm(120) };
             let work = || {
                 let mine = in_child();
                 let total = || heap::profile().unwrap().total("inuse_space").unwrap();
@@ -271,7 +279,8 @@ fn stacks_lead_through_a_library_that_is_loaded_later_and_stay_when_it_is_unload
         }
         assert!(passage.unload(), "the library is never unloaded: this tests nothing");
         assert!(at("allocate_behind_a_library", "inuse_space") >= 1 << 20);
-        KEPT.lock().unwrap().clear();
+        // With the list itself, which may be a sample, too.
+        drop(std::mem::take(&mut *KEPT.lock().unwrap()));
         assert_eq!(at("allocate_behind_a_library", "inuse_space"), 0);
     }
 }

@@ -7,14 +7,26 @@
 #![allow(unsafe_code, clippy::expect_used, reason = "a test loads libraries, and fails when it cannot go on")]
 
 use std::hint::black_box;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use otel_vitals_alloc::Counting;
 use otel_vitals_profiling::{cpu, heap};
+use rustix::time::{ClockId, clock_gettime};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::system();
+
+/// One loads at a time: a library that comes where another has just been takes its names away from it.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// CPU time of the calling thread.
+fn own_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("it counts from zero")
+}
 
 /// One of the examples, loaded.
 struct Library {
@@ -55,6 +67,7 @@ fn has(folded: &str, function: &str) -> bool {
 
 #[test]
 fn cpu_time_in_a_library_that_has_gone_has_its_names() {
+    let _alone = alone();
     let library = Library::load("libloaded.so");
     let mut options = cpu::Options::default();
     options.frequency = 997;
@@ -65,8 +78,8 @@ fn cpu_time_in_a_library_that_has_gone_has_its_names() {
             library.function(c"loaded_sum"),
         )
     };
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(300) {
+    let begun = own_time();
+    while own_time() - begun < Duration::from_millis(300) {
         black_box(sum(1, 100_000));
     }
     library.unload();
@@ -84,6 +97,7 @@ extern "C" fn allocate() {
 
 #[test]
 fn memory_that_a_library_allocated_has_its_names_in_a_profile_from_when_it_was_there() {
+    let _alone = alone();
     heap::install(4 << 10).expect("it is the global allocator");
     let library = Library::load("libpassage.so");
     // SAFETY: this is the function's type.

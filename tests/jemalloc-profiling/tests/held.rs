@@ -35,9 +35,9 @@ fn at(profile: Profile, function: &str, kind: &str) -> u64 {
     ours.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
 }
 
-fn assert_near(found: u64, expected: usize) {
+fn assert_within(margin: f64, found: u64, expected: usize) {
     let error = (found as f64 - expected as f64).abs() / expected as f64;
-    assert!(error < 0.05, "{found} instead of {expected}: {:.1} %", error * 100.0);
+    assert!(error < margin, "{found} instead of {expected}: {:.1} %", error * 100.0);
 }
 
 #[test]
@@ -47,11 +47,13 @@ fn what_is_held_is_found_where_it_was_allocated_until_it_is_freed() {
     let of_list = blocks.capacity() * size_of::<Vec<u8>>();
     let held = blocks.iter().map(Vec::capacity).sum::<usize>() + of_list;
     for profile in [heap::profile, heap::jemalloc_profile] {
-        assert_near(at(profile().unwrap(), "hold_100_mib", "inuse_space"), held);
-        assert_near(at(profile().unwrap(), "hold_100_mib", "alloc_space"), held);
+        // A standard deviation is 0.3 %.
+        assert_within(0.05, at(profile().unwrap(), "hold_100_mib", "inuse_space"), held);
+        assert_within(0.05, at(profile().unwrap(), "hold_100_mib", "alloc_space"), held);
     }
     // jeprof unbiases by the mean size of a stack's blocks, which is right for bytes where jemalloc has prepared that.
-    assert_near(at(heap::profile().unwrap(), "hold_100_mib", "inuse_objects"), blocks.len());
+    // Most of them are of 16 bytes, of which one in 256 is a sample: of their number a standard deviation is 1.2 %.
+    assert_within(0.1, at(heap::profile().unwrap(), "hold_100_mib", "inuse_objects"), blocks.len());
     drop(blocks);
     for profile in [heap::profile, heap::jemalloc_profile] {
         assert_eq!(at(profile().unwrap(), "hold_100_mib", "inuse_space"), 0);

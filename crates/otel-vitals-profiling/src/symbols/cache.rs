@@ -1,10 +1,10 @@
 //! Names that were found, for the next profile.
 
 use super::{Function, Line, Names};
+use crate::lock::Lock;
 use crate::objects::Object;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, MutexGuard};
 
 /// How many addresses are kept, beyond those of the last profile.
 const ADDRESSES: usize = 1 << 15;
@@ -16,20 +16,8 @@ const OF_ONE: usize = 4;
 /// The cache of this process, for one at a time. None in a child that was forked while the parent used it: nobody there will ever give
 /// it back.
 pub(super) fn kept() -> Option<MutexGuard<'static, Option<Cache>>> {
-    static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
-    /// The process that has had it last.
-    static USER: AtomicU32 = AtomicU32::new(0);
-    let process = std::process::id();
-    if USER.load(Relaxed) == process {
-        return Some(CACHE.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    let cache = match CACHE.try_lock() {
-        Ok(cache) => cache,
-        Err(TryLockError::Poisoned(cache)) => cache.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
-    };
-    USER.store(process, Relaxed);
-    Some(cache)
+    static CACHE: Lock<Option<Cache>> = Lock::new(None);
+    CACHE.lock()
 }
 
 /// Names by the build of their object and the address in its file: an object that is loaded elsewhere, or again, is the same, and

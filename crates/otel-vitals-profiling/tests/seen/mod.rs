@@ -9,8 +9,7 @@
 
 use otel_vitals_profiling::cpu::{self, Recording, Trigger};
 use otel_vitals_profiling::{Error, Profile};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -87,15 +86,55 @@ impl Stack {
     }
 }
 
-/// CPU time of the calling thread.
+/// CPU time of the calling thread, to the nanosecond. What `/proc` tells of a thread that runs is as old as the kernel's last tick.
 pub(crate) fn own_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    clock(ClockId::ThreadCPUTime)
 }
 
-/// Computes until the thread has used so much CPU time.
-pub(crate) fn spend(time: Duration) {
-    spend_in(work, 300_000, time);
+/// CPU time of the process, with that of threads which have ended.
+fn process_time() -> Duration {
+    clock(ClockId::ProcessCPUTime)
+}
+
+fn clock(of: ClockId) -> Duration {
+    clock_gettime(of).try_into().unwrap()
+}
+
+/// A recording of which it is known what the process had spent before and after it began.
+pub(crate) struct Measured {
+    recording: Recording,
+    before: Duration,
+    begun: Duration,
+}
+
+impl Measured {
+    pub(crate) fn start(frequency: u32, trigger: Trigger) -> Self {
+        let before = process_time();
+        let recording = start(frequency, trigger);
+        Measured { recording, before, begun: process_time() }
+    }
+
+    /// The profile. It has all that the process has spent, whatever else runs on the machine.
+    pub(crate) fn finish(self) -> Profile {
+        let least = process_time() - self.begun;
+        let profile = self.recording.finish();
+        let most = process_time() - self.before;
+        let total = total(&profile);
+        // The part of each stack is rounded down.
+        const ROUNDED: Duration = Duration::from_micros(100);
+        assert!(least <= total + ROUNDED && total <= most, "{total:?} is not in {least:?}..={most:?}");
+        profile
+    }
+}
+
+/// CPU time of a profile.
+pub(crate) fn total(profile: &Profile) -> Duration {
+    Duration::from_nanos(profile.total("cpu").unwrap().try_into().unwrap())
+}
+
+/// Computes until the thread has used so much CPU time; returns how much it was, which is hardly more.
+pub(crate) fn spend(time: Duration) -> Duration {
+    spend_in(work, 10_000, time)
 }
 
 /// Does `work`, so many rounds at a time, until the thread has used so much CPU time; returns how much it was.
@@ -121,22 +160,4 @@ pub(crate) fn work(mut rounds: u64) -> u64 {
         rounds -= 1;
     }
     state
-}
-
-/// CPU time of each thread that is there.
-pub(crate) fn threads_times() -> BTreeMap<OsString, Duration> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let times = tasks.filter_map(|task| {
-        let task = task.ok()?;
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        Some((task.file_name(), Duration::from_nanos(text.split(' ').next()?.parse().ok()?)))
-    });
-    times.collect()
-}
-
-/// CPU time that the threads that are there have spent since then. A thread that was about to end then, as that of the
-/// test before may be even when it was joined, takes nothing of it away.
-pub(crate) fn threads_time_since(before: &BTreeMap<OsString, Duration>) -> Duration {
-    let since = |(id, time)| time - before.get(&id).copied().unwrap_or_default();
-    threads_times().into_iter().map(since).sum()
 }
