@@ -105,6 +105,8 @@ pub(super) fn profile() -> Result<Profile, Error> {
     profile.samples = read(tables);
     profile.objects = Some(objects::loaded());
     comments().into_iter().for_each(|comment| profile.comment(comment));
+    // Stacks through what was loaded since the last time may be wrong, and look right.
+    stack::look();
     Ok(profile)
 }
 

@@ -54,14 +54,14 @@ pub(crate) fn prepare() -> io::Result<Way> {
     }
     sys::find_main_stack();
     let modules = Modules::now();
-    learn(Way::Tables, &modules);
+    let has_learned = learn(Way::Tables, &modules);
     learn(Way::FramePointers, &modules);
     let way = if chain::has_frame_pointers() { Way::FramePointers } else { Way::Tables };
     if way == Way::FramePointers {
         slots::forget();
     }
     if let Some(mut learned) = LEARNED.lock() {
-        *learned = Some(modules);
+        *learned = has_learned.then_some(modules);
     }
     WAY.store(if way == Way::Tables { TABLES } else { FRAME_POINTERS }, Release);
     Ok(way)
@@ -80,20 +80,30 @@ pub(crate) fn leave_it() {
     learner::end();
 }
 
-/// Learns what was loaded or unloaded since the last time.
-fn catch_up(way: Way) {
-    let Some(mut learned) = LEARNED.lock() else { return };
-    let now = Modules::now();
-    if !learned.as_ref().is_some_and(|learned| Arc::ptr_eq(learned, &now)) {
-        learn(way, &now);
-        *learned = Some(now);
-    }
+/// Has that look, if there is anything new.
+pub(crate) fn look() {
+    learner::wake();
 }
 
-/// Gets to know these, for walks of this way.
-fn learn(way: Way, modules: &Arc<Modules>) {
+/// Learns what was loaded or unloaded since the last time. Whether nothing is left to be learned.
+fn catch_up(way: Way) -> bool {
+    let Some(mut learned) = LEARNED.lock() else { return true };
+    let now = Modules::now();
+    if learned.as_ref().is_some_and(|learned| Arc::ptr_eq(learned, &now)) {
+        return true;
+    }
+    let has_learned = learn(way, &now);
+    *learned = has_learned.then_some(now);
+    has_learned
+}
+
+/// Gets to know these, for walks of this way. Whether all of these know them now.
+fn learn(way: Way, modules: &Arc<Modules>) -> bool {
     match way {
-        Way::FramePointers => CODE.learn(modules),
+        Way::FramePointers => {
+            CODE.learn(modules);
+            true
+        }
         Way::Tables => slots::learn(modules),
     }
 }
@@ -290,6 +300,23 @@ mod tests {
         assert_eq!(recurse(3, &mut [0; 16]), 0);
         drop(taken);
         assert!(recurse(3, &mut [0; 16]) > 3);
+    }
+
+    #[test]
+    fn a_cache_that_is_in_use_while_others_learn_learns_later() {
+        let _alone = alone();
+        let learn_anew = || {
+            *LEARNED.lock().unwrap() = None;
+            catch_up(Way::Tables)
+        };
+        let taken = SLOTS[3].lock().unwrap();
+        assert!(!learn_anew());
+        assert!(!catch_up(Way::Tables), "it is forgotten that one does not know");
+        drop(taken);
+        assert!(catch_up(Way::Tables));
+        if way() == Some(Way::FramePointers) {
+            forget();
+        }
     }
 
     #[test]

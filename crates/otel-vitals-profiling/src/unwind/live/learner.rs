@@ -51,12 +51,21 @@ pub(super) fn wake() {
     }
 }
 
+/// Does that for a walk that has ended too early, after so many frames.
+#[cold]
+pub(super) fn wake_after(frames: usize) -> usize {
+    wake();
+    frames
+}
+
 fn run(way: Way, is_over: &AtomicBool) {
     sys::block_signals();
     while !is_over.load(Acquire) {
-        catch_up(way);
+        let is_done = catch_up(way);
         // Whoever asks meanwhile is heard after it.
         thread::sleep(REFRESH);
-        thread::park();
+        if is_done {
+            thread::park();
+        }
     }
 }

@@ -42,11 +42,14 @@ impl Slot {
         }
         let mut count = 0;
         for frame in frames {
-            let Ok(Some(found)) = walk.next() else { break };
-            let address = found.address_for_lookup();
+            let address = match walk.next() {
+                Ok(Some(found)) => found.address_for_lookup(),
+                Ok(None) => break,
+                // What was loaded since may lie where something else was, whose tables are of no use for it.
+                Err(_) => return learner::wake_after(count),
+            };
             if self.known.modules.find(address).is_none() {
-                learner::wake();
-                break;
+                return learner::wake_after(count);
             }
             *frame = address;
             count += 1;
@@ -68,22 +71,24 @@ pub(super) fn slot() -> Option<MutexGuard<'static, Option<Slot>>> {
     None
 }
 
-/// Gives each slot these.
-pub(super) fn learn(modules: &Arc<Modules>) {
+/// Gives each slot these. Whether each could be had.
+pub(super) fn learn(modules: &Arc<Modules>) -> bool {
     let known = Arc::new(Known { tables: tables(modules), modules: Arc::clone(modules) });
     // A new cache for each: what is in an old one is told apart by a number of 16 bits.
-    replace_slots(|| Some(Slot { known: Arc::clone(&known), cache: machine::Cache::new_in() }));
+    replace_slots(|| Some(Slot { known: Arc::clone(&known), cache: machine::Cache::new_in() }))
 }
 
 pub(super) fn forget() {
     replace_slots(|| None);
 }
 
-fn replace_slots(mut new: impl FnMut() -> Option<Slot>) {
+fn replace_slots(mut new: impl FnMut() -> Option<Slot>) -> bool {
+    let mut replaced = 0;
     for slot in &SLOTS {
         // Both made and dropped outside of the lock, for both allocate or free, which may lead to a walk.
         let mut slot_to_be = new();
-        // A walk takes microseconds, but in the child of a fork it may never end: the thread is not there any more.
+        // A walk takes microseconds, unless its thread loses its core meanwhile; in the child of a fork, where the thread is not there any
+        // more, it never ends.
         for _ in 0..1_000 {
             match slot.try_lock() {
                 Ok(mut slot) => std::mem::swap(&mut *slot, &mut slot_to_be),
@@ -93,7 +98,9 @@ fn replace_slots(mut new: impl FnMut() -> Option<Slot>) {
                     continue;
                 }
             }
+            replaced += 1;
             break;
         }
     }
+    replaced == CACHES
 }
