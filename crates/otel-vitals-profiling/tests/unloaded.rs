@@ -6,27 +6,18 @@
 ))]
 #![allow(unsafe_code, clippy::expect_used, reason = "a test loads libraries, and fails when it cannot go on")]
 
+mod seen;
+
 use std::hint::black_box;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use otel_vitals_alloc::Counting;
 use otel_vitals_profiling::{cpu, heap};
-use rustix::time::{ClockId, clock_gettime};
+use seen::{alone, own_time};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::system();
-
-/// One loads at a time: a library that comes where another has just been takes its names away from it.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// CPU time of the calling thread.
-fn own_time() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("it counts from zero")
-}
 
 /// One of the examples, loaded.
 struct Library {
@@ -67,6 +58,7 @@ fn has(folded: &str, function: &str) -> bool {
 
 #[test]
 fn cpu_time_in_a_library_that_has_gone_has_its_names() {
+    // A library that comes where another has just been takes its names away from it.
     let _alone = alone();
     let library = Library::load("libloaded.so");
     let mut options = cpu::Options::default();

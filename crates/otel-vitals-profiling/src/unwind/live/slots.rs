@@ -1,13 +1,14 @@
 //! What it takes to walk by tables.
 
 use std::sync::atomic::{AtomicUsize, Ordering::*};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 
 use framehop::{MustNotAllocateDuringUnwind as NoAllocation, Unwinder as _};
 
 use super::learner;
 use super::sys::Stack;
+use crate::lock::Lock;
 use crate::modules::Modules;
 use crate::unwind::{Registers, machine, tables};
 
@@ -15,7 +16,7 @@ use crate::unwind::{Registers, machine, tables};
 pub(super) const CACHES: usize = 8;
 
 /// What it takes to walk by tables. Who cannot have the lock at once does without.
-pub(super) static SLOTS: [Mutex<Option<Slot>>; CACHES] = [const { Mutex::new(None) }; CACHES];
+pub(super) static SLOTS: [Lock<Option<Slot>>; CACHES] = [const { Lock::new(None) }; CACHES];
 
 /// Where the last walk has begun to look for a slot.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -61,12 +62,11 @@ impl Slot {
 pub(super) fn slot() -> Option<MutexGuard<'static, Option<Slot>>> {
     let first = NEXT.load(Relaxed);
     for at in first..first + CACHES {
-        match SLOTS.get(at % CACHES)?.try_lock() {
-            Ok(slot) => return Some(slot),
-            Err(TryLockError::Poisoned(slot)) => return Some(slot.into_inner()),
-            // Next time, begin with another.
-            Err(TryLockError::WouldBlock) => NEXT.store((at + 1) % CACHES, Relaxed),
+        if let Some(slot) = SLOTS.get(at % CACHES)?.try_lock() {
+            return Some(slot);
         }
+        // Next time, begin with another.
+        NEXT.store((at + 1) % CACHES, Relaxed);
     }
     None
 }
@@ -82,25 +82,28 @@ pub(super) fn forget() {
     replace_slots(|| None);
 }
 
+/// Whether each could be had.
 fn replace_slots(mut new: impl FnMut() -> Option<Slot>) -> bool {
     let mut replaced = 0;
     for slot in &SLOTS {
         // Both made and dropped outside of the lock, for both allocate or free, which may lead to a walk.
         let mut slot_to_be = new();
-        // A walk takes microseconds, unless its thread loses its core meanwhile; in the child of a fork, where the thread is not there any
-        // more, it never ends.
-        for _ in 0..1_000 {
-            match slot.try_lock() {
-                Ok(mut slot) => std::mem::swap(&mut *slot, &mut slot_to_be),
-                Err(TryLockError::Poisoned(slot)) => std::mem::swap(&mut *slot.into_inner(), &mut slot_to_be),
-                Err(TryLockError::WouldBlock) => {
-                    thread::yield_now();
-                    continue;
-                }
-            }
+        if let Some(mut slot) = wait_for(slot) {
+            std::mem::swap(&mut *slot, &mut slot_to_be);
             replaced += 1;
-            break;
         }
     }
     replaced == CACHES
+}
+
+/// A walk takes microseconds, unless its thread loses its core meanwhile; in the child of a fork, where the thread is not there any
+/// more, it never ends.
+fn wait_for(slot: &Lock<Option<Slot>>) -> Option<MutexGuard<'_, Option<Slot>>> {
+    (0..1_000).find_map(|_| {
+        let free = slot.try_lock();
+        if free.is_none() {
+            thread::yield_now();
+        }
+        free
+    })
 }
